@@ -1,0 +1,87 @@
+"""How content looks as plain text, for a provider that cannot render it and a caller who allowed that (`fallback`)."""
+
+from typing import Any
+
+from recado.domain import content as c
+
+
+def as_text(kind: str, content: Any) -> str | None:
+    """The content as text that loses nothing a reader needs, or None where text cannot stand for it."""
+    render = _RENDER.get(kind)
+    return render(content) if render else None
+
+
+def _lines(*parts: str | None) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _buttons(content: c.ButtonsContent) -> str:
+    def option(number: int, button: c.Button) -> str:
+        target = button.url or button.phone
+        return f"{number}. {button.title}" + (f": {target}" if target else "")
+
+    options = [option(number, button) for number, button in enumerate(content.buttons, 1)]
+    return _lines(content.header, content.body, *options, content.footer)
+
+
+def _list(content: c.ListContent) -> str:
+    lines: list[str | None] = [content.header, content.body]
+    number = 0
+    for section in content.sections:
+        lines.append(section.title)
+        for row in section.rows:
+            number += 1
+            lines.append(f"{number}. {row.title}" + (f" - {row.description}" if row.description else ""))
+    return _lines(*lines, content.footer)
+
+
+def _location(content: c.LocationContent) -> str:
+    link = f"https://maps.google.com/?q={content.latitude},{content.longitude}"
+    return _lines(content.name, content.address, link)
+
+
+def _contacts(cards: list[c.ContactCard]) -> str:
+    return "\n".join(
+        _lines(card.name.formatted_name, *(phone.phone for phone in card.phones), *(mail.email for mail in card.emails))
+        for card in cards
+    )
+
+
+def _link(content: c.LinkContent) -> str:
+    return _lines(content.body, content.title, content.description, content.url)
+
+
+def _otp(content: c.OtpContent) -> str:
+    return _lines(content.body, content.code, content.footer)
+
+
+def _pix(content: c.PixContent) -> str:
+    return _lines(content.merchant_name, f"Pix ({content.key_type}): {content.key}")
+
+
+def _poll(content: c.PollContent) -> str:
+    return _lines(content.name, *(f"{number}. {option}" for number, option in enumerate(content.options, 1)))
+
+
+def _event(content: c.EventContent) -> str:
+    when = content.start_at.strftime("%d/%m/%Y %H:%M")
+    return _lines(content.name, when, content.location, content.description)
+
+
+def _order(content: c.OrderContent) -> str:
+    items = [f"{item.quantity} x {item.name}: {content.currency} {item.amount / 100:.2f}" for item in content.items]
+    return _lines(content.body, *items)
+
+
+_RENDER: dict[str, Any] = {
+    "buttons": _buttons,
+    "list": _list,
+    "location": _location,
+    "contacts": _contacts,
+    "link": _link,
+    "otp": _otp,
+    "pix": _pix,
+    "poll": _poll,
+    "event": _event,
+    "order": _order,
+}
