@@ -1,0 +1,179 @@
+"""Connections: an instance on a server, with its credentials (encrypted) and its webhook key."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from recado.domain.ids import CompanyId, ConnectionId, InstanceId, ServerId
+from recado.domain.states import SENDING, ConnectionStatus
+from recado.store import db, queries
+
+Q = queries.load("connections")
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """A row. `pairing` is the code being shown while `status` is `qr`."""
+
+    company_id: CompanyId
+    id: ConnectionId
+    instance_id: InstanceId
+    server_id: ServerId
+    kind: str
+    rank: int
+    status: str
+    status_reason: str | None
+    status_at: datetime
+    credentials: bytes
+    account: str | None
+    hook_key: str
+    pairing: dict[str, Any] | None
+    checked_at: datetime | None
+
+
+class Locked(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection and what matters of its instance, held until the transaction ends."""
+
+    id: ConnectionId
+    instance_id: InstanceId
+    kind: str
+    rank: int
+    status: str
+    status_reason: str | None
+    pairing: dict[str, Any] | None
+    checked_at: datetime | None
+    instance_status: str
+    paused: bool
+    phone: str | None
+
+
+async def insert(
+    connection: db.Connection,
+    company_id: CompanyId,
+    *,
+    connection_id: ConnectionId,
+    instance_id: InstanceId,
+    server_id: ServerId,
+    kind: str,
+    rank: int,
+    status: ConnectionStatus,
+    credentials: bytes,
+    account: str | None,
+    hook_key: str,
+) -> Connection:
+    """Place an instance on a server."""
+    row = await connection.fetchrow(
+        Q.insert_connection,
+        company_id,
+        connection_id,
+        instance_id,
+        server_id,
+        kind,
+        rank,
+        status,
+        credentials,
+        account,
+        hook_key,
+    )
+    assert row is not None, "INSERT … RETURNING gives a row"
+    return Connection(**row)
+
+
+async def of_instances(
+    connection: db.Connection, company_id: CompanyId, instance_ids: Sequence[UUID]
+) -> dict[UUID, list[Connection]]:
+    """The connections of each instance, the best rank first."""
+    found: dict[UUID, list[Connection]] = {instance_id: [] for instance_id in instance_ids}
+    for row in await connection.fetch(Q.list_of_instances, company_id, list(instance_ids)):
+        found[row["instance_id"]].append(Connection(**row))
+    return found
+
+
+async def lock(connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId) -> Locked | None:
+    """Hold a connection, and before it its instance, against other changes of status."""
+    if await connection.fetchval(Q.lock_instance, company_id, connection_id) is None:
+        return None
+    row = await connection.fetchrow(Q.lock_connection, company_id, connection_id)
+    return Locked(**row) if row else None
+
+
+async def set_status(
+    connection: db.Connection,
+    company_id: CompanyId,
+    connection_id: ConnectionId,
+    *,
+    status: ConnectionStatus,
+    reason: str | None,
+    pairing: dict[str, Any] | None,
+    at: datetime,
+) -> None:
+    """Store how a connection stands."""
+    await connection.execute(Q.set_status, company_id, connection_id, status, reason, pairing, at)
+
+
+async def best_status(
+    connection: db.Connection, company_id: CompanyId, instance_id: InstanceId
+) -> tuple[ConnectionStatus, str | None]:
+    """Status and reason of the connection that the instance uses."""
+    row = await connection.fetchrow(Q.best_status, company_id, instance_id, sorted(SENDING))
+    return (ConnectionStatus(row["status"]), row["status_reason"]) if row else (ConnectionStatus.CREATED, None)
+
+
+async def set_checked(
+    connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId, at: datetime
+) -> None:
+    """Remember that the provider was asked and nothing had changed."""
+    await connection.execute(Q.set_checked, company_id, connection_id, at)
+
+
+async def set_credentials(
+    connection: db.Connection,
+    company_id: CompanyId,
+    connection_id: ConnectionId,
+    *,
+    credentials: bytes,
+    account: str | None,
+) -> None:
+    """Replace the credentials."""
+    await connection.execute(Q.set_credentials, company_id, connection_id, credentials, account)
+
+
+async def load_instance(connection: db.Connection, company_id: UUID, instance_id: UUID) -> list[asyncpg.Record]:
+    """A row per connection of an instance, in rank order, with its server; one row of nulls when it has none."""
+    return await connection.fetch(Q.load_instance, company_id, instance_id)
+
+
+async def load_hook(connection: db.Connection, kind: str, key: str) -> asyncpg.Record | None:
+    """The connection, with its server, that a webhook key belongs to."""
+    return await connection.fetchrow(Q.load_hook, key, kind)
+
+
+async def claim_checks(
+    connection: db.Connection,
+    *,
+    kinds: Sequence[str],
+    statuses: Sequence[ConnectionStatus],
+    except_reason: str,
+    before: datetime,
+    spread: timedelta,
+    at: datetime,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Take connections of some kinds, with their servers, that were last asked before a time, or up to `spread` later.
+
+    No other process gets them until they are due again.
+    """
+    rows = await connection.fetch(Q.due_for_check, list(kinds), list(statuses), except_reason, before, spread, limit)
+    await connection.execute(
+        Q.claim_checks, [row["company_id"] for row in rows], [row["connection_id"] for row in rows], at
+    )
+    return rows
+
+
+async def count_by_status(connection: db.Connection) -> list[tuple[str, str, int]]:
+    """(kind, status, how many) of all connections."""
+    rows = await connection.fetch(Q.count_by_status)
+    return [(row["kind"], row["status"], row["connections"]) for row in rows]

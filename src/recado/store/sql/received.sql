@@ -1,0 +1,15 @@
+-- name: insert
+-- Messages that came in, or that our own number wrote on another device.
+INSERT INTO messages (company_id, id, instance_id, conversation_id, contact_id, direction, status, type, address,
+                      content, reply_to, provider_id, metadata, provider_at)
+SELECT * FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::jsonb[], $11::text[], $12::text[], $13::jsonb[], $14::timestamptz[])
+
+-- name: amend
+-- Messages that were edited or taken back: new content where there is any, and a note of when.
+UPDATE messages m SET
+    content = coalesce(w.content, m.content),
+    metadata = coalesce(m.metadata, '{}') || w.metadata
+FROM unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::jsonb[]) AS w (company_id, id, content, metadata)
+WHERE m.company_id = w.company_id AND m.id = w.id
