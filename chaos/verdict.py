@@ -1,0 +1,129 @@
+"""What was promised against what happened: pure functions over what both sides of a run recorded."""
+
+import collections
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """An outward message that was answered with a 2xx. `number` counts the acceptances of its `lane`."""
+
+    tag: str
+    message_id: str
+    lane: str
+    number: int
+    policy: str
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """A message at its provider: in which order, how often, and whether the answer to one of them was lost."""
+
+    tag: str
+    order: int
+    times: int = 1
+
+
+class Outward(msgspec.Struct, kw_only=True):
+    accepted: int = 0
+    reached: int = 0
+    #: Accepted, not at the provider, and not shown as unproven.
+    lost: list[str] = []
+    #: At the provider more than once.
+    duplicated: list[str] = []
+    #: At the provider but never accepted for any client: only possible when the client gave up, which it does not.
+    strange: list[str] = []
+    #: Neighbours of one lane that arrived the wrong way round.
+    disordered: list[str] = []
+
+
+class Acked(msgspec.Struct, frozen=True, kw_only=True):
+    """An inbound message whose webhook was answered with a 2xx. `number` counts those of its conversation."""
+
+    wamid: str
+    company: str
+    conversation: str
+    number: int
+    sender: str
+    name: str
+    text: str
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """A `message.received` event at a company's endpoint, in the order of arrival, each webhook-id once."""
+
+    wamid: str
+    company: str
+    sender: str
+    name: str
+    text: str
+
+
+class Inward(msgspec.Struct, kw_only=True):
+    accepted: int = 0
+    reached: int = 0
+    lost: list[str] = []
+    duplicated: list[str] = []
+    strange: list[str] = []
+    disordered: list[str] = []
+    #: Events with another sender's data, or at another company's endpoint.
+    mixed_up: list[str] = []
+
+
+def _disordered(lanes: Mapping[str, Sequence[tuple[int, str]]]) -> list[str]:
+    """The names that arrived after one that was accepted later."""
+    found = []
+    for arrivals in lanes.values():
+        highest = -1
+        for number, name in arrivals:
+            if number < highest:
+                found.append(name)
+            highest = max(highest, number)
+    return found
+
+
+def outward(sent: Iterable[Sent], reached: Iterable[Reached], unproven: set[str]) -> Outward:
+    """Compare acceptances with first arrivals. `unproven` holds the ids of messages that the API shows as such."""
+    by_tag = {message.tag: message for message in sent}
+    result = Outward(accepted=len(by_tag))
+    arrived: set[str] = set()
+    lanes: dict[str, list[tuple[int, str]]] = collections.defaultdict(list)
+    for arrival in sorted(reached, key=lambda one: one.order):
+        message = by_tag.get(arrival.tag)
+        if message is None:
+            result.strange.append(arrival.tag)
+            continue
+        if (arrival.tag in arrived or arrival.times > 1) and arrival.tag not in result.duplicated:
+            result.duplicated.append(arrival.tag)
+        if arrival.tag not in arrived:
+            arrived.add(arrival.tag)
+            lanes[message.lane].append((message.number, arrival.tag))
+    result.reached = len(arrived)
+    result.lost = [tag for tag, message in by_tag.items() if tag not in arrived and message.message_id not in unproven]
+    result.disordered = _disordered(lanes)
+    return result
+
+
+def inward(acked: Iterable[Acked], delivered: Iterable[Delivered]) -> Inward:
+    """Compare acknowledged inbound messages with the events that companies received."""
+    by_id = {message.wamid: message for message in acked}
+    result = Inward(accepted=len(by_id))
+    arrived: set[str] = set()
+    lanes: dict[str, list[tuple[int, str]]] = collections.defaultdict(list)
+    for event in delivered:
+        message = by_id.get(event.wamid)
+        if message is None:
+            result.strange.append(event.wamid)
+            continue
+        same = (message.company, message.sender, message.name, message.text)
+        if same != (event.company, event.sender, event.name, event.text):
+            result.mixed_up.append(event.wamid)
+        if event.wamid in arrived:
+            result.duplicated.append(event.wamid)
+            continue
+        arrived.add(event.wamid)
+        lanes[message.conversation].append((message.number, event.wamid))
+    result.reached = len(arrived)
+    result.lost = [wamid for wamid in by_id if wamid not in arrived]
+    result.disordered = _disordered(lanes)
+    return result

@@ -1,0 +1,244 @@
+"""What a run consists of: the product, two fake Graph servers, three companies with an endpoint each, instances."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from bench import endpoint, graph, product, wire
+
+#: Short, so that a run of minutes sees what a day would: the product's own defaults are longer.
+ENVIRONMENT = {
+    "RECADO_SEND_TIMEOUT_SECONDS": "3",
+    "RECADO_LEASE_SECONDS": "6",
+    "RECADO_DELIVERY_TIMEOUT_SECONDS": "3",
+    "RECADO_SHUTDOWN_GRACE_SECONDS": "5",
+}
+
+
+class Company(msgspec.Struct, kw_only=True, eq=False):
+    name: str
+    token: str
+    endpoint: endpoint.Endpoint
+
+
+class Instance(msgspec.Struct, kw_only=True, frozen=True, eq=False):
+    """`recipients` are the people it writes to. `ordering` and `policy` are its settings."""
+
+    company: Company
+    id: str
+    kind: str
+    ordering: str
+    policy: str
+    recipients: tuple[str, ...]
+    account: str = ""
+    app_secret: str = ""
+    hook_path: str = ""
+
+
+class Kill(msgspec.Struct, frozen=True, kw_only=True):
+    """A kill and how long the product was away for it, until /ready."""
+
+    what: str
+    at_s: float
+    back_s: float
+    exit_code: int | None = None
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"[{time.strftime('%H:%M:%S')}] {text}\n")
+    sys.stderr.flush()
+
+
+class World:
+    """Everything of a run. `async with World(path) as world:` starts it and always takes it down."""
+
+    def __init__(self, path: Path, *, seed: int, small: bool) -> None:
+        self.path = path
+        self.recado = product.Recado(path, env=ENVIRONMENT)
+        self.graphs = [graph.FakeGraph(seed), graph.FakeGraph(seed + 1)]
+        self.companies: list[Company] = []
+        self.instances: list[Instance] = []
+        self.kills: list[Kill] = []
+        self.failed_starts = 0
+        self.began = time.monotonic()
+        self._small = small
+        self._restarting = asyncio.Lock()
+
+    @property
+    def meta(self) -> list[Instance]:
+        return [instance for instance in self.instances if instance.kind == "meta"]
+
+    @property
+    def sandbox(self) -> list[Instance]:
+        return [instance for instance in self.instances if instance.kind == "sandbox"]
+
+    async def __aenter__(self) -> Self:
+        try:
+            for fake in self.graphs:
+                fake.check_tokens = True
+                await fake.listener.up()
+            await self.recado.start()
+            await self._populate()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        self.recado.client.close()
+        await self.recado.stop(signal.SIGKILL)
+        for fake in self.graphs:
+            await fake.stop()
+        for company in self.companies:
+            await company.endpoint.listener.down()
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    # --- setting up -----------------------------------------------------------------------------------
+
+    async def _populate(self) -> None:
+        """Orderings, policies and status webhooks in every combination that behaves differently."""
+        servers = [await self.recado.meta_server(fake.listener.port) for fake in self.graphs]
+        each = 1 if self._small else 3
+        for name, server, events in (("a", 0, ["*"]), ("b", 1, ["message.received"]), ("c", 1, ["message.received"])):
+            token = await self.recado.company(name)
+            receiver = endpoint.Endpoint(name)
+            await receiver.listener.up()
+            url = f"http://127.0.0.1:{receiver.listener.port}/events"
+            receiver.trust((await self.recado.webhook(token, url, events))["secret"])
+            company = Company(name=name, token=token, endpoint=receiver)
+            self.companies.append(company)
+            for ordering in ("instance", "recipient"):
+                for policy in ("at_least_once", "at_most_once"):
+                    for statuses in (True, False):
+                        for _ in range(each):
+                            await self._meta(company, servers[server], self.graphs[server], ordering, policy, statuses)
+            for _ in range(2 * each):
+                await self._sandbox(company)
+
+    async def _meta(
+        self, company: Company, server_id: str, fake: graph.FakeGraph, ordering: str, policy: str, statuses: bool
+    ) -> None:
+        number = len(self.instances)
+        account = f"10{number:08d}"
+        settings = {"ordering": ordering, "unknown_outcome": policy, "settle_seconds": 2, "max_attempts": 20}
+        made = await self.recado.meta_instance(company.token, server_id, account, settings)
+        instance = Instance(
+            company=company, id=made["id"], kind="meta", ordering=ordering, policy=policy, account=account,
+            app_secret=made["app_secret"], hook_path=product.hook_path(made),
+            recipients=tuple(f"551198{number:04d}{person:03d}" for person in range(3)),
+        )  # fmt: skip
+        if statuses:
+            fake.hooks[account] = graph.Hook(
+                port=self.recado.port, path=instance.hook_path, app_secret=instance.app_secret
+            )
+        self.instances.append(instance)
+
+    async def _sandbox(self, company: Company) -> None:
+        """Phones of the sandbox lose an answer now and then, and sometimes fail for now."""
+        number = len(self.instances)
+        settings = {"pacing": product.NO_PACING, "settle_seconds": 2, "max_attempts": 20}
+        made = await self.recado.sandbox_instance(company.token, f"phone {number}", settings)
+        recipients = tuple(f"551197{number:04d}{person:03d}" for person in range(2))
+        behaviour = {"ack": "delivered", "latency_ms": 50, "timeout_rate": 0.02}
+        failing = {**behaviour, "fail": {"code": "busy", "rate": 0.05, "kind": "retry", "after": 0.5}}
+        for phone, how in zip(recipients, (behaviour, failing), strict=True):
+            await self.recado.api("PUT", f"/sandbox/phones/{phone}", how, token=company.token)
+        self.instances.append(
+            Instance(
+                company=company,
+                id=made["id"],
+                kind="sandbox",
+                ordering="instance",
+                policy="at_least_once",
+                recipients=recipients,
+            )
+        )
+
+    # --- breaking it ----------------------------------------------------------------------------------
+
+    async def kill_recado(self, how: signal.Signals) -> None:
+        """End the process and start it again."""
+        async with self._restarting:
+            at = self.elapsed()
+            code = await self.recado.stop(how)
+            await self._start()
+            self._count(how.name, at, code)
+
+    async def kill_postgres(self) -> None:
+        """kill -9 of the postmaster; the product is to bring it back by itself."""
+        async with self._restarting:
+            at = self.elapsed()
+            pid = int((self.path / "postgres" / "postmaster.pid").read_text().split("\n")[0])
+            os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.2)
+            for _ in range(600):
+                with contextlib.suppress(wire.Lost):
+                    if (await self.recado.client.request("GET", "/ready", timeout=2)).status == 200:
+                        break
+                if not self.recado.running:
+                    self.failed_starts += 1
+                    say(f"recado ended by itself when PostgreSQL was killed\n{self.recado.log_tail()}")
+                    await self._start()
+                await asyncio.sleep(0.05)
+            self._count("PostgreSQL", at, None)
+
+    def _count(self, what: str, at: float, code: int | None) -> None:
+        kill = Kill(what=what, at_s=round(at, 1), back_s=round(self.elapsed() - at, 1), exit_code=code)
+        self.kills.append(kill)
+        say(f"killed {what}, exit code {code}, back after {kill.back_s} s")
+
+    async def _start(self) -> None:
+        for _ in range(5):
+            try:
+                await self.recado.start()
+            except product.Failed as error:
+                self.failed_starts += 1
+                say(f"did not start: {error}")
+                await self.recado.stop(signal.SIGKILL)
+            else:
+                return
+        raise product.Failed("recado does not start any more")
+
+    # --- looking at it --------------------------------------------------------------------------------
+
+    async def waiting(self) -> dict[str, int]:
+        """What the database still holds to do."""
+        connection = await product.connect(self.path)
+        try:
+            row = await connection.fetchrow(
+                "SELECT (SELECT count(*) FROM outbox) AS outbox, (SELECT count(*) FROM inbox) AS inbox,"
+                " (SELECT count(*) FROM deliveries WHERE status = 'pending') AS deliveries"
+            )
+            assert row is not None
+            return dict(row)
+        finally:
+            await connection.close()
+
+    async def message(self, company: Company, message_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.recado.api("GET", f"/v1/messages/{message_id}", token=company.token)
+        return found
+
+    async def received_by(self, company: Company, phone: str) -> list[dict[str, Any]]:
+        """Everything a sandbox phone received, in order."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = await self.recado.api(
+                "GET", f"/sandbox/phones/{phone}/messages?limit=200{cursor}", token=company.token
+            )
+            found += page["data"]
+            if not page["next_cursor"]:
+                return found
+            cursor = f"&cursor={page['next_cursor']}"

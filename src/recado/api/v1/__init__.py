@@ -1,0 +1,1 @@
+"""The native API, one module per noun. Every module has a `router`."""

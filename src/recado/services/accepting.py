@@ -1,0 +1,511 @@
+"""Accepting messages: validate, then write in groups. A message is accepted when its row is committed, not before.
+
+Concurrent requests share one transaction (`kit.batching`): no timer, no waiting while idle, large batches under load.
+"""
+
+import base64
+import binascii
+import collections
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from recado.domain import content as contents
+from recado.domain import fallback, ids, phones
+from recado.domain.errors import Conflict, FieldError, Invalid, NotFound, RecadoError, Unavailable, invalid
+from recado.domain.events import Party
+from recado.domain.ids import CompanyId, InstanceId, MessageId
+from recado.domain.provider import Capabilities, ChecksContent
+from recado.domain.settings import InstanceSettings, Ordering
+from recado.domain.states import PRIORITY_RANK, Priority
+from recado.kit.batching import Batcher
+from recado.services import media
+from recado.services.directory import InstanceView, Principal
+from recado.services.runtime import Runtime
+from recado.store import contacts, db, messages, outbox
+from recado.telemetry import metrics
+
+#: The furthest a message can be scheduled ahead, and the longest it can be asked to wait.
+_FURTHEST = timedelta(days=366)
+_MAX_DELAY_MS = 600_000
+_MAX_TYPING_MS = 60_000
+_MAX_METADATA_BYTES = 8_192
+_ADDRESSES_CACHED = 200_000
+
+_UNSET = msgspec.UNSET
+_Unset = msgspec.UnsetType
+_Media = contents.MediaContent | _Unset
+
+
+class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/messages`. `type` names the one content field that must be there.
+
+    instance_id   may be left out with an instance token
+    to            a phone, a WhatsApp id or the id of a contact
+    client_id     the caller's own id, unique per instance: a repeat answers with the first result. Where it is
+                  absent, the Idempotency-Key header does the same per company
+    reply_to      the message to quote: our id, or the provider's
+    send_at       not before this time
+    delay_ms      wait this long before sending, in addition to pacing
+    typing_ms     show "typing…" this long first, where the provider can
+    fallback      `text` lets what the provider cannot render go as text
+    """
+
+    to: str
+    type: str
+    instance_id: UUID | None = None
+    priority: Priority = Priority.NORMAL
+    client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    reply_to: contents.MessageRef | None = None
+    send_at: datetime | None = None
+    delay_ms: Annotated[int, msgspec.Meta(ge=0, le=_MAX_DELAY_MS)] = 0
+    typing_ms: Annotated[int, msgspec.Meta(ge=0, le=_MAX_TYPING_MS)] = 0
+    fallback: Annotated[str, msgspec.Meta(pattern="^(refuse|text)$")] = "refuse"
+    metadata: dict[str, Any] | None = None
+
+    text: contents.TextContent | _Unset = _UNSET
+    image: _Media = _UNSET
+    video: _Media = _UNSET
+    audio: _Media = _UNSET
+    voice: _Media = _UNSET
+    document: _Media = _UNSET
+    sticker: _Media = _UNSET
+    gif: _Media = _UNSET
+    ptv: _Media = _UNSET
+    location: contents.LocationContent | _Unset = _UNSET
+    contacts: Annotated[list[contents.ContactCard], msgspec.Meta(min_length=1, max_length=100)] | _Unset = _UNSET
+    link: contents.LinkContent | _Unset = _UNSET
+    buttons: contents.ButtonsContent | _Unset = _UNSET
+    list: contents.ListContent | _Unset = _UNSET
+    otp: contents.OtpContent | _Unset = _UNSET
+    pix: contents.PixContent | _Unset = _UNSET
+    poll: contents.PollContent | _Unset = _UNSET
+    reaction: contents.ReactionContent | _Unset = _UNSET
+    event: contents.EventContent | _Unset = _UNSET
+    product: contents.ProductContent | _Unset = _UNSET
+    catalog: contents.CatalogContent | _Unset = _UNSET
+    order: contents.OrderContent | _Unset = _UNSET
+    template: contents.TemplateContent | _Unset = _UNSET
+    forward: contents.ForwardContent | _Unset = _UNSET
+    edit: contents.EditContent | _Unset = _UNSET
+    delete: contents.DeleteContent | _Unset = _UNSET
+    pin: contents.PinContent | _Unset = _UNSET
+
+
+class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer: the message as it was first accepted."""
+
+    id: UUID
+    status: str
+    instance_id: UUID
+    to: str
+    type: str
+    priority: str
+    created_at: datetime
+    client_id: str | None = None
+    send_at: datetime | None = None
+    replayed: bool = False
+
+
+_KINDS = tuple(contents.KINDS)
+_encode = msgspec.json.Encoder().encode
+_PRIORITY_NAME = {rank: priority.value for priority, rank in PRIORITY_RANK.items()}
+
+
+class _Item(msgspec.Struct):
+    """A request that passed validation, on its way to the writer."""
+
+    company_id: CompanyId
+    view: InstanceView
+    request: MessageRequest
+    kind: str
+    content: Any
+    address: phones.Address
+    id: MessageId
+    key: str | None
+    fingerprint: bytes | None
+
+
+class Acceptor:
+    """Owns the group-commit writer of a process; `start` and `stop` it with the process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._writer = Batcher[_Item, AcceptedMessage](self._write, max_items=2_000)
+        self._conversations: collections.OrderedDict[tuple[CompanyId, InstanceId, str], contacts.Resolved] = (
+            collections.OrderedDict()
+        )
+
+    async def start(self) -> None:
+        """Begin writing."""
+        await self._writer.start()
+
+    async def stop(self) -> None:
+        """Write what was submitted, then refuse. Stopping twice is fine."""
+        await self._writer.stop()
+
+    async def accept(
+        self, principal: Principal, request: MessageRequest, *, idempotency_key: str | None = None
+    ) -> AcceptedMessage:
+        """Accept one message. Raises what the issue of it is, as a `RecadoError`; then nothing was written."""
+        item = await self._prepare(principal, request, idempotency_key)
+        await self._count(principal, item.view, 1)
+        try:
+            return await self._writer.submit(item)
+        except db.AWAY as error:
+            raise _away() from error
+
+    async def accept_many(
+        self, principal: Principal, requests: Sequence[MessageRequest | RecadoError]
+    ) -> list[AcceptedMessage | RecadoError]:
+        """Accept several; each gets its own result, in order. An error among `requests` is its own result.
+
+        The rate limit counts them together: a batch that does not fit is refused whole.
+        """
+        results: list[AcceptedMessage | RecadoError | None] = []
+        items: list[_Item] = []
+        for request in requests:
+            try:
+                if isinstance(request, RecadoError):
+                    raise request
+                items.append(await self._prepare(principal, request, None))
+                results.append(None)
+            except RecadoError as error:
+                results.append(error)
+        per_instance = collections.Counter(item.view.id for item in items)
+        views = {item.view.id: item.view for item in items}
+        for instance_id, count in per_instance.items():
+            await self._count(principal, views[instance_id], count)
+        written = iter(await self._submit_all(items))
+        return [next(written) if result is None else result for result in results]
+
+    async def _submit_all(self, items: list[_Item]) -> list[AcceptedMessage | RecadoError]:
+        results: list[AcceptedMessage | RecadoError] = []
+        for result in await self._writer.submit_many(items):
+            if isinstance(result, db.AWAY):
+                raise _away() from result
+            if not isinstance(result, AcceptedMessage | RecadoError):
+                raise result
+            results.append(result)
+        return results
+
+    async def _count(self, principal: Principal, view: InstanceView, cost: int) -> None:
+        limiter = self._runtime.limiter
+        company, instance = principal.company_settings.rate_limit, view.settings.rate_limit
+        if limiter.applies(company, instance):
+            await limiter.check(principal.company_id, view.id, company, instance, cost)
+
+    async def _prepare(self, principal: Principal, request: MessageRequest, key: str | None) -> _Item:
+        company_id, instance_id = _target(principal, request)
+        directory = self._runtime.directory
+        view = directory.cached_instance(company_id, instance_id) or await directory.instance(company_id, instance_id)
+        kind, content = _content(request)
+        address = _address(request.to)
+        _check_times(request)
+        fingerprint = None
+        if request.client_id is not None:
+            key = f"client:{instance_id}:{request.client_id}"
+        elif key is not None:
+            key = f"key:{key}"
+        if key is not None:
+            fingerprint = hashlib.sha256(_encode(request)).digest()
+        kind, content = self._fit(view, kind, content, request)
+        if address.kind == "contact":
+            address = await self._address_of(company_id, view, address)
+        if kind in contents.ABOUT_A_MESSAGE or request.reply_to:
+            await self._check_reference(company_id, view, kind, content, request.reply_to)
+        if isinstance(content, contents.MediaContent):
+            content = await self._store_media(company_id, kind, content)
+        return _Item(
+            company_id=company_id,
+            view=view,
+            request=request,
+            kind=kind,
+            content=content,
+            address=address,
+            id=MessageId(ids.new()),
+            key=key,
+            fingerprint=fingerprint,
+        )
+
+    def _fit(self, view: InstanceView, kind: str, content: Any, request: MessageRequest) -> tuple[str, Any]:
+        """The content as the instance's provider takes it. Raises `Invalid` naming the provider and the kind."""
+        if view.active is None:
+            raise Conflict(f"Instance {view.id} has no connection; add one before sending.", code="no_connection")
+        provider = self._runtime.providers[view.active.kind]
+        if kind not in provider.capabilities.kinds:
+            text = fallback.as_text(kind, content) if request.fallback == "text" else None
+            if text is None or "text" not in provider.capabilities.kinds:
+                raise invalid(
+                    "type",
+                    f"the provider {provider.kind} cannot send {kind}"
+                    + (
+                        "; set fallback to text to let it go as text"
+                        if request.fallback == "refuse" and fallback.as_text(kind, content) is not None
+                        else ""
+                    ),
+                    code="unsupported_by_provider",
+                )
+            kind, content = "text", contents.TextContent(body=text)
+        if request.reply_to and not provider.capabilities.replies:
+            raise invalid("reply_to", f"the provider {provider.kind} cannot quote", code="unsupported_by_provider")
+        if isinstance(provider, ChecksContent):
+            errors = provider.check(kind, content)
+            if errors:
+                named = [FieldError(field=f"{kind}.{e.field}" if e.field else kind, message=e.message) for e in errors]
+                raise Invalid(f"The provider {provider.kind} does not take this {kind}.", errors=named)
+        return kind, content
+
+    async def _address_of(self, company_id: CompanyId, view: InstanceView, address: phones.Address) -> phones.Address:
+        async with self._runtime.db.tenant(company_id) as connection:
+            identities = await contacts.identities(connection, company_id, UUID(address.value))
+        for kind in ("group", "phone", "lid", "bsuid"):
+            if kind in identities:
+                return phones.Address(kind, identities[kind])  # type: ignore[arg-type]  # A bsuid is opaque here.
+        raise invalid("to", f"no contact {address.value} with an address exists")
+
+    async def _check_reference(
+        self, company_id: CompanyId, view: InstanceView, kind: str, content: Any, reply_to: str | None
+    ) -> None:
+        wanted = []
+        if reply_to:
+            wanted.append(("reply_to", reply_to))
+        if kind in contents.ABOUT_A_MESSAGE:
+            wanted.append((f"{kind}.message_id", content.message_id))
+        async with self._runtime.db.tenant(company_id) as connection:
+            for field, reference in wanted:
+                if not await messages.find(connection, company_id, view.id, reference):
+                    raise invalid(field, f"no message {reference} on instance {view.id}")
+
+    async def _store_media(
+        self, company_id: CompanyId, kind: str, content: contents.MediaContent
+    ) -> contents.MediaContent:
+        given = [name for name in ("link", "data", "media_id") if getattr(content, name) is not None]
+        if len(given) != 1:
+            raise invalid(kind, "exactly one of link, data and media_id must be given")
+        if content.media_id is not None:
+            async with self._runtime.db.tenant(company_id) as connection:
+                if not await media.is_ready(connection, company_id, content.media_id):
+                    raise invalid(f"{kind}.media_id", f"no media {content.media_id} is ready")
+        if content.data is None:
+            return content
+        declared, data = _decode_data(kind, content.data)
+        stored = await media.store_bytes(
+            self._runtime,
+            company_id,
+            data,
+            filename=content.filename,
+            declared_type=content.mime_type or declared,
+        )
+        return msgspec.structs.replace(content, data=None, media_id=str(stored.id))
+
+    # --- writing -----------------------------------------------------------------------------------
+
+    async def _write(self, items: list[_Item]) -> Sequence[AcceptedMessage | BaseException]:
+        resolved = await self._resolve(items)
+        drafts = [self._draft(item, place) for item, place in zip(items, resolved, strict=True)]
+        async with self._runtime.db.worker.acquire() as connection:
+            written = await db.retrying(lambda: outbox.accept(connection, drafts))
+            repeated = [item for item in items if item.id not in written]
+            first: dict[tuple[CompanyId, str], Any] = {}
+            if repeated:
+                keys = [(item.company_id, item.key) for item in repeated if item.key is not None]
+                first = await outbox.find_replayed(connection, keys)
+        self._runtime.signals.set("lanes")
+        self._runtime.signals.set("deliveries")
+        metrics.messages_queued.inc(len(written))
+        return [
+            _answer(item, draft) if item.id in written else _replay(item, first.get((item.company_id, item.key or "")))
+            for item, draft in zip(items, drafts, strict=True)
+        ]
+
+    async def _resolve(self, items: list[_Item]) -> list[contacts.Resolved]:
+        """Contact and conversation of each item, from memory where they were seen before."""
+        known = self._conversations
+        keys = [(item.company_id, item.view.id, item.address.value) for item in items]
+        missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        if missing:
+            wanted = [
+                contacts.Wanted(company_id=item.company_id, instance_id=item.view.id, party=_party(item.address))
+                for item in missing.values()
+            ]
+            async with self._runtime.db.work() as connection:
+                found = await contacts.resolve(connection, wanted)
+            known.update(zip(missing, found, strict=True))
+        result = [known[key] for key in keys]
+        while len(known) > _ADDRESSES_CACHED:
+            known.popitem(last=False)
+        return result
+
+    def _draft(self, item: _Item, place: contacts.Resolved) -> outbox.Draft:
+        request = item.request
+        assert item.view.active is not None
+        capabilities = self._runtime.providers[item.view.active.kind].capabilities
+        ordering = ordering_of(item.view.settings, capabilities)
+        return outbox.Draft(
+            company_id=item.company_id,
+            id=item.id,
+            instance_id=item.view.id,
+            conversation_id=place.conversation_id,
+            contact_id=place.contact_id,
+            type=item.kind,
+            priority=PRIORITY_RANK[request.priority],
+            address=item.address.value,
+            content=msgspec.Raw(_encode(item.content)),
+            reply_to=request.reply_to,
+            client_id=request.client_id,
+            metadata=request.metadata,
+            created_at=ids.made_at(item.id),
+            lane_key=lane_key(ordering, item.address.value),
+            send_at=request.send_at,
+            delay_ms=request.delay_ms,
+            typing_ms=request.typing_ms,
+            idempotency_key=item.key,
+            fingerprint=item.fingerprint,
+            event=event_data(
+                message_id=item.id,
+                to=item.address.value,
+                kind=item.kind,
+                status="queued",
+                client_id=request.client_id,
+                metadata=request.metadata,
+            ),
+        )
+
+
+def lane_key(ordering: Ordering, address: str) -> str:
+    """The lane within the instance: one for all, or one per recipient."""
+    return address if ordering == "recipient" else ""
+
+
+def ordering_of(settings: InstanceSettings, capabilities: Capabilities) -> Ordering:
+    """The instance's ordering, or its provider's default: phones send one by one, Meta per recipient."""
+    return settings.ordering or ("instance" if capabilities.human_pacing else "recipient")
+
+
+def event_data(
+    *, message_id: UUID, to: str, kind: str, status: str, client_id: str | None, metadata: Any, **more: Any
+) -> dict[str, Any]:
+    """The `data` of an outbound message's events: always these fields, then what the event adds."""
+    message = {"id": message_id, "direction": "outbound", "to": to, "type": kind, "status": status}
+    if client_id is not None:
+        message["client_id"] = client_id
+    if metadata is not None:
+        message["metadata"] = metadata
+    return {"message": message, **more}
+
+
+def _away() -> Unavailable:
+    return Unavailable(
+        "The database cannot be reached, so it is not known to be accepted. Repeat the request; with the same client_id "
+        "or Idempotency-Key it cannot double.",
+        code="database_unavailable",
+        retry_after=2,
+    )
+
+
+def _target(principal: Principal, request: MessageRequest) -> tuple[CompanyId, InstanceId]:
+    if principal.instance_id is not None:
+        if request.instance_id not in (None, principal.instance_id):
+            raise NotFound(f"No instance {request.instance_id}.")
+        instance_id = principal.instance_id
+    elif request.instance_id is None:
+        raise invalid("instance_id", "is required with a company token")
+    else:
+        instance_id = InstanceId(request.instance_id)
+    assert principal.company_id is not None
+    return principal.company_id, instance_id
+
+
+def _content(request: MessageRequest) -> tuple[str, Any]:
+    kind = request.type
+    if kind not in contents.KINDS:
+        raise invalid("type", f"{kind!r} is no message type; the types are {', '.join(_KINDS)}")
+    content = getattr(request, kind)
+    if content is _UNSET:
+        raise invalid(kind, f"is required when type is {kind}")
+    others = [name for name in _KINDS if name != kind and getattr(request, name) is not _UNSET]
+    if others:
+        errors = [FieldError(field=name, message=f"does not belong to a message of type {kind}") for name in others]
+        raise Invalid(f"A message of type {kind} carries only {kind}.", errors=errors)
+    return kind, content
+
+
+def _address(to: str) -> phones.Address:
+    try:
+        return phones.parse(to)
+    except ValueError as error:
+        raise invalid("to", str(error), code="invalid_phone") from error
+
+
+def _check_times(request: MessageRequest) -> None:
+    if request.metadata is not None and len(_encode(request.metadata)) > _MAX_METADATA_BYTES:
+        raise invalid("metadata", f"is larger than {_MAX_METADATA_BYTES} bytes of JSON")
+    if request.send_at is None:
+        return
+    if request.send_at.tzinfo is None:
+        raise invalid("send_at", "needs a time zone: 2026-12-01T09:00:00Z or …-03:00")
+    if request.send_at > datetime.now(request.send_at.tzinfo) + _FURTHEST:
+        raise invalid("send_at", "is more than a year ahead")
+
+
+def _party(address: phones.Address) -> Party:
+    if address.kind in ("group", "channel"):
+        return Party(group=address.value)
+    if address.kind == "lid":
+        return Party(lid=address.value)
+    return Party(phone=address.value) if address.kind == "phone" else Party(bsuid=address.value)
+
+
+def _decode_data(kind: str, data: str) -> tuple[str | None, bytes]:
+    declared = None
+    if data.startswith("data:"):
+        head, separator, data = data.partition(",")
+        if not separator or not head.endswith(";base64"):
+            raise invalid(f"{kind}.data", "is a data URL without ;base64")
+        declared = head.removeprefix("data:").removesuffix(";base64").partition(";")[0] or None
+    try:
+        return declared, base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise invalid(f"{kind}.data", "is not base64") from error
+
+
+def _answer(item: _Item, draft: outbox.Draft) -> AcceptedMessage:
+    return AcceptedMessage(
+        id=draft.id,
+        status="queued",
+        instance_id=draft.instance_id,
+        to=draft.address,
+        type=draft.type,
+        priority=item.request.priority.value,
+        created_at=draft.created_at,
+        client_id=draft.client_id,
+        send_at=draft.send_at,
+    )
+
+
+def _replay(item: _Item, first: Any) -> AcceptedMessage | RecadoError:
+    if first is None:
+        # Its row was cleared by retention between our insert and our look.
+        return Unavailable("The first result of this idempotency key was just removed; repeat.", retry_after=1)
+    if first["fingerprint"] != item.fingerprint:
+        name = "client_id" if item.request.client_id is not None else "Idempotency-Key"
+        return Conflict(
+            f"This {name} was used for another message ({first['id']}); use a new one, or send the same body.",
+            code="idempotency_conflict",
+        )
+    return AcceptedMessage(
+        id=first["id"],
+        status=first["status"],
+        instance_id=first["instance_id"],
+        to=first["address"],
+        type=first["type"],
+        priority=_PRIORITY_NAME[first["priority"]],
+        created_at=first["created_at"],
+        client_id=first["client_id"],
+        replayed=True,
+    )

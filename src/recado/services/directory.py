@@ -1,0 +1,357 @@
+"""Who is calling, and what is behind an id: tokens, instances and webhook addresses, kept in memory.
+
+This is on the way of every request, so a hit is a dictionary lookup. What is kept is never older than
+`TTL_SECONDS`; a change made through `changing` is seen at once in its own process and, by NOTIFY, as soon as the
+listener hears of it in the others.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from recado.config import Settings
+from recado.domain import ids, provider
+from recado.domain.errors import Forbidden, NotFound, Unauthorized
+from recado.domain.ids import CompanyId, ConnectionId, InstanceId, ServerId, TokenId
+from recado.domain.settings import CompanySettings, InstanceSettings
+from recado.domain.states import SENDING, ConnectionStatus
+from recado.kit import tokens as token_format
+from recado.kit.crypto import Keyring
+from recado.kit.signals import Signals
+from recado.store import connections, db, servers, tokens
+
+TTL_SECONDS = 5.0
+_MOST = 100_000
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a token stands for. `token_id` is None for the admin token of the settings."""
+
+    level: tokens.Level
+    company_id: CompanyId | None
+    instance_id: InstanceId | None
+    token_id: TokenId | None
+    company_settings: CompanySettings = CompanySettings()
+    suspended: bool = False
+
+    @property
+    def company(self) -> CompanyId:
+        """The company of a company's or instance's token. Raises `Forbidden` for an admin token."""
+        if self.company_id is None:
+            raise Forbidden("This needs the token of a company; an admin token has none.", code="wrong_token_level")
+        return self.company_id
+
+    def check_instance(self, instance_id: UUID) -> InstanceId:
+        """The id, if the token may act for this instance; an instance's token sees no other. Raises `NotFound`."""
+        if self.instance_id is not None and self.instance_id != instance_id:
+            raise no_instance(instance_id)
+        return InstanceId(instance_id)
+
+
+class ConnectionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection as senders need it. `connection` is what its adapter is called with."""
+
+    id: ConnectionId
+    kind: str
+    status: ConnectionStatus
+    server_id: ServerId
+    rank: int
+    connection: provider.Connection
+
+
+class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance as accepting and sending need it.
+
+    `active` is the connection to use: the best rank among those that send, else the best rank, which then tells
+    the kind and its capabilities while messages wait. It is None only for an instance without connections.
+    """
+
+    company_id: CompanyId
+    id: InstanceId
+    name: str
+    status: ConnectionStatus
+    paused: bool
+    settings: InstanceSettings
+    active: ConnectionView | None
+    connections: tuple[ConnectionView, ...]
+
+
+class HookTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose webhook address it is: a connection's own, or that of a server, which several connections share.
+
+    `source_id` is the connection's id or the server's. For a shared server `company_id` is `ids.PLATFORM`.
+    `caller` is what an adapter's `verify` and `challenge` get: the connection, or for a server a stand-in with
+    the server's credentials and nil ids.
+    """
+
+    company_id: CompanyId
+    source_id: UUID
+    server_id: ServerId
+    connection: provider.Connection | None
+    caller: provider.Connection
+
+
+def server_context(server_id: UUID) -> bytes:
+    """What a server's sealed credentials are bound to."""
+    return b"server:" + server_id.bytes
+
+
+def connection_context(connection_id: UUID) -> bytes:
+    """What a connection's sealed credentials are bound to."""
+    return b"connection:" + connection_id.bytes
+
+
+def no_instance(instance_id: UUID) -> NotFound:
+    """The answer for an instance that is not there, or not this caller's."""
+    return NotFound(f"There is no instance {instance_id}.", code="instance_not_found")
+
+
+class _Cache(Generic[K, V]):
+    """Values for a while. Concurrent misses of one key share one load."""
+
+    def __init__(self) -> None:
+        self._values: dict[K, tuple[float, V]] = {}
+        self._loading: dict[K, asyncio.Task[V]] = {}
+        self._generation = 0
+
+    def get(self, key: K) -> V | None:
+        """The value, if it is here and fresh."""
+        entry = self._values.get(key)
+        return entry[1] if entry is not None and entry[0] > time.monotonic() else None
+
+    async def load(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
+        """The value, loaded if it is not here. What `load` raises goes to everyone who waits, and is not kept."""
+        value = self.get(key)
+        if value is not None:
+            return value
+        task = self._loading.get(key)
+        if task is None:
+            task = asyncio.ensure_future(self._fill(key, load))
+            self._loading[key] = task
+            task.add_done_callback(lambda done: self._loaded(key, done))
+        return await asyncio.shield(task)
+
+    def clear(self) -> None:
+        """Forget everything; what is being loaded now serves those who wait for it and is not kept."""
+        self._generation += 1
+        self._values.clear()
+        self._loading.clear()
+
+    def sweep(self) -> None:
+        """Let go of what is no longer fresh."""
+        now = time.monotonic()
+        for key in [key for key, (until, _) in self._values.items() if until <= now]:
+            del self._values[key]
+
+    async def _fill(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
+        generation = self._generation
+        value = await load()
+        if generation == self._generation:
+            if len(self._values) >= _MOST:
+                del self._values[next(iter(self._values))]
+            self._values[key] = (time.monotonic() + TTL_SECONDS, value)
+        return value
+
+    def _loaded(self, key: K, task: "asyncio.Task[V]") -> None:
+        if self._loading.get(key) is task:
+            del self._loading[key]
+        if not task.cancelled():
+            task.exception()
+
+
+class Directory:
+    """The cached lookups of one process."""
+
+    def __init__(self, *, db: db.Database, keyring: Keyring, settings: Settings) -> None:
+        self._db = db
+        self._keyring = keyring
+        self._base_url = settings.base_url
+        self._admin_digest = token_format.digest(settings.admin_token) if settings.admin_token else None
+        self._principals: _Cache[str, Principal] = _Cache()
+        self._instances: _Cache[tuple[UUID, UUID], InstanceView] = _Cache()
+        self._hooks: _Cache[tuple[str, str], HookTarget] = _Cache()
+
+    # --- tokens ---------------------------------------------------------------------------------------
+
+    def cached_principal(self, token: str) -> Principal | None:
+        """Who a token stands for, when that is known without asking the database."""
+        principal = self._principals.get(token)
+        return None if principal is None or principal.suspended else principal
+
+    async def authenticate(self, token: str) -> Principal:
+        """Who a token stands for. Raises `Unauthorized`, or `Forbidden` when its company is suspended."""
+        principal = self._principals.get(token)
+        if principal is None:
+            digest = token_format.digest(token)
+            if self._admin_digest is not None and hmac.compare_digest(digest, self._admin_digest):
+                return Principal(level="admin", company_id=None, instance_id=None, token_id=None)
+            if not token_format.well_formed(token):
+                raise Unauthorized("The token is malformed; check that all of it was copied.", code="invalid_token")
+            principal = await self._principals.load(token, lambda: self._load_principal(digest))
+        if principal.suspended:
+            raise Forbidden("The company is suspended.", code="company_suspended")
+        return principal
+
+    async def _load_principal(self, digest: bytes) -> Principal:
+        async with self._db.worker.acquire() as connection:
+            found = await tokens.find(connection, digest)
+        if found is None:
+            raise Unauthorized("The token is unknown or was revoked.", code="invalid_token")
+        return Principal(
+            level=found.level,
+            company_id=found.company_id,
+            instance_id=found.instance_id,
+            token_id=found.id,
+            company_settings=msgspec.convert(found.company_settings or {}, CompanySettings),
+            suspended=found.company_status == "suspended",
+        )
+
+    # --- instances ------------------------------------------------------------------------------------
+
+    def cached_instance(self, company_id: UUID, instance_id: UUID) -> InstanceView | None:
+        """The instance, when it is known without asking the database."""
+        return self._instances.get((company_id, instance_id))
+
+    async def instance(self, company_id: UUID, instance_id: UUID) -> InstanceView:
+        """The company's instance. Raises `NotFound`, also for another company's."""
+        key = (company_id, instance_id)
+        return await self._instances.load(key, lambda: self._load_instance(company_id, instance_id))
+
+    async def _load_instance(self, company_id: UUID, instance_id: UUID) -> InstanceView:
+        async with self._db.worker.acquire() as connection:
+            rows = await connections.load_instance(connection, company_id, instance_id)
+        if not rows:
+            raise no_instance(instance_id)
+        views = tuple(self._view(row) for row in rows if row["connection_id"] is not None)
+        sending = [view for view in views if view.status in SENDING]
+        return InstanceView(
+            company_id=rows[0]["company_id"],
+            id=rows[0]["id"],
+            name=rows[0]["name"],
+            status=ConnectionStatus(rows[0]["status"]),
+            paused=rows[0]["paused"],
+            settings=msgspec.convert(rows[0]["settings"], InstanceSettings),
+            active=next(iter(sending or views), None),
+            connections=views,
+        )
+
+    def _view(self, row: asyncpg.Record) -> ConnectionView:
+        return ConnectionView(
+            id=row["connection_id"],
+            kind=row["kind"],
+            status=ConnectionStatus(row["connection_status"]),
+            server_id=row["server_id"],
+            rank=row["rank"],
+            connection=self.connection_of(row, instance_id=row["id"]),
+        )
+
+    def connection_of(self, row: asyncpg.Record, *, instance_id: UUID) -> provider.Connection:
+        """What an adapter is called with, out of a row of `store.connections` that has the server's columns too."""
+        return provider.Connection(
+            id=row["connection_id"],
+            company_id=row["company_id"],
+            instance_id=InstanceId(instance_id),
+            server=provider.Server(
+                id=row["server_id"],
+                kind=row["kind"],
+                base_url=row["base_url"],
+                credentials=self._keyring.open(row["server_credentials"], server_context(row["server_id"])),
+            ),
+            credentials=self._keyring.open(row["credentials"], connection_context(row["connection_id"])),
+            account=row["account"],
+            webhook_url=self.webhook_url(row["kind"], row["hook_key"]),
+        )
+
+    # --- webhook addresses ----------------------------------------------------------------------------
+
+    def webhook_url(self, kind: str, key: str) -> str:
+        """Where a provider posts to."""
+        return f"{self._base_url}/hooks/{kind}/{key}"
+
+    async def by_hook(self, kind: str, key: str) -> HookTarget:
+        """Whose webhook address this is. Raises `NotFound`."""
+        return await self._hooks.load((kind, key), lambda: self._load_hook(kind, key))
+
+    async def _load_hook(self, kind: str, key: str) -> HookTarget:
+        async with self._db.worker.acquire() as connection:
+            row = await connections.load_hook(connection, kind, key)
+            shared = None if row else await servers.load_hook(connection, kind, key)
+        if row:
+            found = self.connection_of(row, instance_id=row["instance_id"])
+            return HookTarget(
+                company_id=found.company_id,
+                source_id=found.id,
+                server_id=found.server.id,
+                connection=found,
+                caller=found,
+            )
+        if shared:
+            return self._server_hook(shared)
+        raise NotFound("Nothing listens at this webhook address.", code="hook_not_found")
+
+    def _server_hook(self, row: asyncpg.Record) -> HookTarget:
+        credentials = self._keyring.open(row["credentials"], server_context(row["id"]))
+        server = provider.Server(id=row["id"], kind=row["kind"], base_url=row["base_url"], credentials=credentials)
+        company_id = row["company_id"] or ids.PLATFORM
+        caller = provider.Connection(
+            id=ConnectionId(UUID(int=0)),
+            company_id=company_id,
+            instance_id=InstanceId(UUID(int=0)),
+            server=server,
+            credentials=credentials,
+            webhook_url=self.webhook_url(row["kind"], row["hook_key"]),
+        )
+        return HookTarget(
+            company_id=company_id, source_id=server.id, server_id=server.id, connection=None, caller=caller
+        )
+
+    # --- changes --------------------------------------------------------------------------------------
+
+    def invalidate(self) -> None:
+        """Forget everything now."""
+        self._principals.clear()
+        self._instances.clear()
+        self._hooks.clear()
+
+    async def changed(self, connection: db.Connection) -> None:
+        """Tell every process at commit that what it keeps is old; this one forgets it at once.
+
+        What this process loads between now and the commit is cleared by its own listener. A caller that owns the
+        transaction and cannot wait for that uses `changing`.
+        """
+        await tokens.notify_caches(connection)
+        self.invalidate()
+
+    @contextlib.asynccontextmanager
+    async def changing(self, company_id: CompanyId | None = None) -> AsyncIterator[db.Connection]:
+        """A transaction that changes what is kept here: of one company, or of the platform.
+
+        When the block ends, the change is committed and this process has forgotten what it kept.
+        """
+        door = self._db.work() if company_id is None else self._db.tenant(company_id)
+        try:
+            async with door as connection:
+                yield connection
+                await tokens.notify_caches(connection)
+        finally:
+            self.invalidate()
+
+    async def watch(self, signals: Signals, stop: asyncio.Event) -> None:
+        """Forget everything whenever the topic `caches` is signalled, and what is old every few seconds."""
+        waiter = signals.waiter("caches")
+        while not stop.is_set():
+            if await waiter.wait(TTL_SECONDS):
+                self.invalidate()
+            else:
+                for cache in (self._principals, self._instances, self._hooks):
+                    cache.sweep()

@@ -1,0 +1,103 @@
+"""How companies' endpoints do, as one process sees it: what is in flight to each, which fail, when to probe those.
+
+It keeps a slow or dead endpoint from delaying another: each has its share of what may be in flight, a slow one a
+smaller share, and one that fails gets one probe at a time, ever more rarely. What must survive a restart (since when
+an endpoint fails, when a lane is due) is in the database; to forget what is here costs one early probe.
+"""
+
+import random
+from datetime import datetime, timedelta
+
+import msgspec
+
+from recado.domain.ids import DeliveryId, WebhookId
+from recado.store.deliveries import Room
+
+#: So many failures without a success between, or so long without one, and an endpoint counts as failing.
+FAILURES = 8
+PATIENCE = timedelta(seconds=4)
+#: Probes come after a quarter of the time that the endpoint has failed, within these bounds.
+FIRST_PROBE = timedelta(seconds=5)
+LAST_PROBE = timedelta(minutes=15)
+#: From then on an answer is slow: it counts against its endpoint, no longer against the process.
+SLOW = timedelta(seconds=1)
+
+
+class _Endpoint(msgspec.Struct):
+    flights: dict[DeliveryId, datetime] = msgspec.field(default_factory=dict)
+    failures: int = 0
+    failed_from: datetime | None = None
+    probe_at: datetime | None = None
+
+
+class Endpoints:
+    """At most `concurrency` quick deliveries in flight, four times as many with the slow ones; `each` per endpoint."""
+
+    def __init__(self, concurrency: int, rng: random.Random) -> None:
+        self.each = max(2, concurrency // 4)
+        self._concurrency = concurrency
+        self._rng = rng
+        self._known: dict[WebhookId, _Endpoint] = {}
+
+    def free(self, now: datetime) -> int:
+        """How many more deliveries may start."""
+        started = [at for endpoint in self._known.values() for at in endpoint.flights.values()]
+        quick = sum(now - at < SLOW for at in started)
+        return max(0, min(self._concurrency - quick, 4 * self._concurrency - len(started)))
+
+    def rooms(self, now: datetime) -> dict[WebhookId, Room]:
+        """How many more deliveries each endpoint may have, where it is not simply `each`, or one while failing."""
+        self._forget(now)
+        return {webhook_id: self._room(endpoint, now) for webhook_id, endpoint in self._known.items()}
+
+    def _room(self, endpoint: _Endpoint, now: datetime) -> Room:
+        slow = any(now - at >= SLOW for at in endpoint.flights.values())
+        share = max(1, self.each // 4) if slow else self.each
+        probing = not endpoint.flights and (endpoint.probe_at is None or endpoint.probe_at <= now)
+        return Room(healthy=max(0, share - len(endpoint.flights)), failing=int(probing))
+
+    def _forget(self, now: datetime) -> None:
+        old = [
+            webhook_id
+            for webhook_id, endpoint in self._known.items()
+            if not endpoint.flights and (endpoint.failed_from is None or now - endpoint.failed_from > 8 * LAST_PROBE)
+            and (endpoint.probe_at is None or endpoint.probe_at <= now)
+        ]  # fmt: skip
+        for webhook_id in old:
+            del self._known[webhook_id]
+
+    def next_probe(self, now: datetime) -> datetime | None:
+        """When the next failing endpoint may be probed, if that is ahead."""
+        return min((e.probe_at for e in self._known.values() if e.probe_at and e.probe_at > now), default=None)
+
+    def started(self, webhook_id: WebhookId, delivery_id: DeliveryId, now: datetime) -> None:
+        """A delivery is in flight."""
+        self._known.setdefault(webhook_id, _Endpoint()).flights[delivery_id] = now
+
+    def ended(self, webhook_id: WebhookId, delivery_id: DeliveryId) -> None:
+        """It no longer is."""
+        endpoint = self._known.get(webhook_id)
+        if endpoint is not None:
+            endpoint.flights.pop(delivery_id, None)
+
+    def succeeded(self, webhook_id: WebhookId) -> None:
+        """The endpoint took a delivery."""
+        endpoint = self._known.setdefault(webhook_id, _Endpoint())
+        endpoint.failures, endpoint.failed_from, endpoint.probe_at = 0, None, None
+
+    def failed(
+        self, webhook_id: WebhookId, now: datetime, *, failing_since: datetime | None, retry_after: float | None
+    ) -> datetime | None:
+        """The endpoint did not take a delivery. Return since when it counts as failing, or None while it does not.
+
+        `failing_since` is what the database says. An endpoint that asks for time (`retry_after`) gets it at once.
+        """
+        endpoint = self._known.setdefault(webhook_id, _Endpoint())
+        endpoint.failures += 1
+        endpoint.failed_from = min(filter(None, (endpoint.failed_from, failing_since, now)))
+        lasted = now - endpoint.failed_from
+        if failing_since is None and retry_after is None and endpoint.failures < FAILURES and lasted < PATIENCE:
+            return None
+        gap = min(max(lasted / 4, FIRST_PROBE), LAST_PROBE) * self._rng.uniform(1, 1.2)
+        endpoint.probe_at = now + max(gap, timedelta(seconds=retry_after or 0))
+        return endpoint.failed_from

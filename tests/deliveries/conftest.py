@@ -1,0 +1,236 @@
+"""A company with endpoints that are real local servers, and a worker whose clock the test moves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from recado.config import Settings
+from recado.domain import ids
+from recado.domain.ids import CompanyId, ConversationId, InstanceId, WebhookId
+from recado.kit import crypto
+from recado.kit.http import Http
+from recado.kit.signals import Signals
+from recado.services import webhooks
+from recado.services.directory import Directory, Principal
+from recado.services.limiting import Limiter
+from recado.services.runtime import Runtime
+from recado.services.webhooks import WebhookView
+from recado.store import events
+from recado.store.db import Database
+from recado.store.media_storage import MediaStorage
+from recado.workers.deliveries import DeliveryWorker
+from tests.support import secrets
+
+Answers = Callable[["Received"], Awaitable[web.Response]]
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """One post that an endpoint got."""
+
+    headers: Mapping[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Any:
+        return msgspec.json.decode(self.raw)
+
+    @property
+    def number(self) -> int:
+        """What the test wrote into the event."""
+        return int(self.body["data"]["number"])
+
+
+class Endpoint:
+    """A company's server. `answer` is what it says from now on: a status, or a coroutine function."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.received: list[Received] = []
+        self.answer: int | Answers = 200
+        self._arrivals: asyncio.Queue[Received] = asyncio.Queue()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        got = Received(headers=dict(request.headers), raw=await request.read())
+        self.received.append(got)
+        self._arrivals.put_nowait(got)
+        return web.Response(status=self.answer) if isinstance(self.answer, int) else await self.answer(got)
+
+    async def arrival(self) -> Received:
+        """The next post that nobody waited for yet."""
+        return await self._arrivals.get()
+
+    @property
+    def numbers(self) -> list[int]:
+        return [got.number for got in self.received]
+
+
+class World:
+    """What a test drives."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.db = runtime.db
+        self.now = datetime.now(UTC)
+        self.company = CompanyId(ids.new())
+        self.instance = InstanceId(ids.new())
+        self.worker = DeliveryWorker(runtime, clock=lambda: self.now)
+        self._numbers = iter(range(1_000_000))
+        self.endpoints: list[Endpoint] = []
+        self._runners: list[web.AppRunner] = []
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(level="company", company_id=self.company, instance_id=None, token_id=None)
+
+    @property
+    def instance_principal(self) -> Principal:
+        return Principal(level="instance", company_id=self.company, instance_id=self.instance, token_id=None)
+
+    async def start(self) -> None:
+        await self.add_company(self.company, self.instance)
+        await self.worker.start()
+
+    async def stop(self) -> None:
+        await self.worker.stop()
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def add_company(self, company: CompanyId, instance: InstanceId) -> None:
+        async with self.db.work() as connection:
+            await connection.execute("INSERT INTO companies (id, name) VALUES ($1, 'Test')", company)
+            await connection.execute(
+                "INSERT INTO instances (company_id, id, name) VALUES ($1, $2, 'Test')", company, instance
+            )
+
+    async def serve(self) -> Endpoint:
+        """A server, no endpoint of anybody yet."""
+        endpoint = Endpoint()
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", endpoint.handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/in"
+        self._runners.append(runner)
+        self.endpoints.append(endpoint)
+        return endpoint
+
+    async def register(self, url: str, *, filter: list[str] | None = None, instance: UUID | None = None) -> WebhookView:
+        made = await webhooks.create(
+            self.runtime, self.principal, url=url, filter=filter or ["*"], instance_id=instance, format="recado"
+        )
+        assert isinstance(made.secret, str)
+        secrets.register(made.secret)
+        return made
+
+    async def endpoint(self, **options: Any) -> tuple[Endpoint, WebhookView]:
+        """A server that is registered."""
+        endpoint = await self.serve()
+        return endpoint, await self.register(endpoint.url, **options)
+
+    async def happen(
+        self, *conversations: ConversationId, type: str = "message.received", data: Mapping[str, Any] | None = None
+    ) -> None:
+        """An event in each of these conversations, numbered through."""
+        async with self.db.work() as connection:
+            await events.insert(
+                connection,
+                [
+                    events.NewEvent(
+                        company_id=self.company,
+                        type=type,
+                        instance_id=self.instance,
+                        conversation_id=conversation,
+                        data={"number": next(self._numbers), **(data or {})},
+                        at=self.now,
+                    )
+                    for conversation in conversations
+                ],
+            )
+        self.now = max(self.now, datetime.now(UTC))
+
+    async def round(self) -> int:
+        """Deliver what is due now, once; return how many attempts that were."""
+        tasks = await self.worker.take()
+        if tasks:
+            await asyncio.wait(tasks)
+        return len(tasks)
+
+    async def settle(self) -> None:
+        """Deliver until nothing is due."""
+        while await self.round():
+            pass
+
+    def move(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+    async def listed(self, webhook_id: WebhookId, status: Any = None) -> list[webhooks.DeliveryView]:
+        """The endpoint's deliveries as the API lists them, oldest first."""
+        found = await webhooks.list_deliveries(
+            self.runtime, self.principal, webhook_id, status=status, before=None, limit=1_000
+        )
+        return sorted(found, key=lambda one: one.sequence)
+
+    async def shown(self, webhook_id: WebhookId) -> WebhookView:
+        return await webhooks.get(self.runtime, self.principal, webhook_id)
+
+    async def pending(self) -> int:
+        async with self.db.work() as connection:
+            return int(await connection.fetchval("SELECT count(*) FROM deliveries WHERE status = 'pending'"))
+
+
+def conversation() -> ConversationId:
+    return ConversationId(ids.new())
+
+
+# TEMPORARY-BEGIN
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    from pathlib import Path
+
+    from recado.store import db
+
+    c = await db.connect(database_url)
+    await c.execute(Path("/tmp/plan/deliveries_schema.sql").read_text())
+    await c.close()
+    database = Database(database_url, pool_size=4)
+    await database.start()
+    yield database
+    await database.stop()
+
+
+# TEMPORARY-END
+
+
+@pytest.fixture
+async def runtime(settings: Settings, database: Database) -> AsyncIterator[Runtime]:
+    keyring = crypto.Keyring([b"k" * 32])
+    http = Http(allowed_networks=settings.allowed_networks, user_agent="Recado")
+    await http.start()
+    yield Runtime(
+        settings=settings,
+        db=database,
+        http=http,
+        keyring=keyring,
+        signals=Signals(),
+        providers={},
+        media=MediaStorage(settings.media_location),
+        directory=Directory(db=database, keyring=keyring, settings=settings),
+        limiter=Limiter(settings),
+    )
+    await http.stop()
+
+
+@pytest.fixture
+async def world(runtime: Runtime) -> AsyncIterator[World]:
+    """A company with one instance and no endpoint yet."""
+    made = World(runtime)
+    await made.start()
+    yield made
+    await made.stop()
