@@ -26,7 +26,7 @@ bench: .venv/.ready ## Run the benchmarks, print a table, write bench/results.js
 	$(RUN) python -m bench $(ARGS)
 
 chaos: .venv/.ready ## Kill, cut and break things under load; nothing may be lost
-	$(RUN) python -m bench chaos $(ARGS)
+	$(RUN) python -m chaos $(ARGS)
 
 lint: .venv/.ready ## Style: ruff's rules and its format
 	$(RUN) ruff check .

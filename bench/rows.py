@@ -36,14 +36,14 @@ async def _sandbox_senders(recado: Recado, count: int) -> list[load.Sender]:
 
 async def accept() -> dict[str, Any]:
     async with product.running() as recado:
-        senders = await _sandbox_senders(recado, 100)
+        senders = await _sandbox_senders(recado, 10)
         number = 0
 
         async def post(connections: int, seconds: float) -> load.Outcome:
             nonlocal number
             plan = load.Plan(
                 port=recado.port, work="messages", connections=connections, seconds=seconds, senders=senders,
-                start=number,
+                start=number, recipients=100,
             )  # fmt: skip
             outcome = _check(await product.generate(plan))
             number += outcome.done
@@ -79,11 +79,16 @@ _BATCH_CLIENTS = 4
 
 async def accept_batch() -> dict[str, Any]:
     async with product.running() as recado:
-        senders = await _sandbox_senders(recado, 100)
+        senders = await _sandbox_senders(recado, 10)
 
         async def post(seconds: float) -> float:
             plan = load.Plan(
-                port=recado.port, work="batch", connections=_BATCH_CLIENTS, seconds=seconds, senders=senders
+                port=recado.port,
+                work="batch",
+                connections=_BATCH_CLIENTS,
+                seconds=seconds,
+                senders=senders,
+                recipients=100,
             )
             outcome = _check(await product.generate(plan))
             return outcome.done * plan.batch_size / outcome.seconds

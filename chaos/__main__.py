@@ -3,10 +3,14 @@
 import argparse
 import asyncio
 import collections
+import contextlib
 import secrets
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,9 +25,9 @@ from chaos.world import World, say
 _EXAMPLES = 5
 
 
-async def run(size: faults.Size, seed: int, *, small: bool) -> dict[str, Any]:
-    """One run: the JSON that is printed."""
-    with product.data_dir() as path:
+async def run(size: faults.Size, seed: int, *, small: bool, log: Path | None) -> dict[str, Any]:
+    """One run: the JSON that is printed. Recado's own log is copied to `log`."""
+    with product.data_dir() as path, _kept(path / "serve.log", log):
         async with World(path, seed=seed, small=small) as world:
             streams = Streams(world, seed, pause=size.pause)
             planned = faults.schedule(world, streams, size, seed)
@@ -38,6 +42,15 @@ async def run(size: faults.Size, seed: int, *, small: bool) -> dict[str, Any]:
             say(f"{world.elapsed():6.1f} s  load over: {len(streams.sent)} out, {len(streams.acked)} in; draining")
             left = await _drain(world, streams, size.drain)
             return await _report(world, streams, planned, left, seed)
+
+
+@contextlib.contextmanager
+def _kept(source: Path, target: Path | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if target is not None and source.exists():
+            shutil.copy(source, target)
 
 
 async def _drain(world: World, streams: Streams, seconds: float) -> dict[str, int]:
@@ -146,6 +159,7 @@ async def _report(
         "never_accepted_but_sent": len(out.strange) + len(into.strange),
         "bad_signatures": sum(company.endpoint.bad_signatures for company in world.companies),
         "refused_by_the_api": len(streams.refusals),
+        "api_500": streams.troubles.get("500", 0),
         "sigterm_not_exit_0": len(bad_exits),
         "failed_starts": world.failed_starts,
         "left_to_do": sum(left.values()),
@@ -193,6 +207,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one line of JSON instead of indented JSON")
     parser.add_argument("--quick", action="store_true", help="about a minute, with fewer kills")
     parser.add_argument("--seed", type=int, default=None, help="of an earlier run, to repeat its moments")
+    parser.add_argument("--log", type=Path, default=None, metavar="FILE", help="keep Recado's log of the run here")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
 
@@ -201,7 +216,8 @@ def main() -> int:
         assert task is not None
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        return await run(faults.QUICK if options.quick else faults.FULL, seed, small=options.quick)
+        size = faults.QUICK if options.quick else faults.FULL
+        return await run(size, seed, small=options.quick, log=options.log)
 
     try:
         report = uvloop.run(interruptible())

@@ -461,7 +461,7 @@ async def test_explain_says_what_a_waiting_message_waits_for(
         assert served.settings.database_url is not None
         monkeypatch.setenv("RECADO_DATABASE_URL", served.settings.database_url)
         assert "Vendas is created" in (await in_thread(run, "explain", waiting["id"])).stdout
-        await company.post(f"/v1/instances/{instance['id']}/queue/pause", status=200)
+        await company.post(f"/v1/instances/{instance['id']}/queue/pause", status=204)
         assert "paused" in (await in_thread(run, "explain", waiting["id"])).stdout
         await company.post(f"/v1/messages/{waiting['id']}/cancel", status=200)
         assert "taken back" in (await in_thread(run, "explain", waiting["id"])).stdout
@@ -514,21 +514,29 @@ async def test_serve_prints_a_first_message_that_works(database_url: str, tmp_pa
                 f"/v1/messages?instance_id={instance}", lambda shown: len(shown["data"]) == 2, seconds=40
             )
         assert {message["direction"] for message in found["data"]} == {"inbound", "outbound"}
-        program.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(program.wait, 30) == 0
+        assert await asyncio.to_thread(_end, program) == 0
         # The next start shows the same company again.
         assert (tmp_path / "example.json").stat().st_mode & 0o777 == 0o600
         again = _program("serve", "--port", "0", "--example", **environment)
         try:
             printed_again = await asyncio.to_thread(_read_until, again, "/v1/messages?instance_id=")
         finally:
-            again.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(again.wait, 30) == 0
+            assert await asyncio.to_thread(_end, again) == 0
         assert authorization in printed_again
         assert instance in printed_again
     finally:
+        _end(program)
+
+
+def _end(program: subprocess.Popen[str]) -> int:
+    """Stop it as an operator does, and return its exit code."""
+    program.send_signal(signal.SIGTERM)
+    try:
+        return program.wait(30)
+    finally:
         program.kill()
-        program.wait()
+        assert program.stdout is not None
+        program.stdout.close()
 
 
 def _read_until(program: subprocess.Popen[str], wanted: str) -> str:

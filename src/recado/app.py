@@ -59,7 +59,7 @@ log = structlog.get_logger(__name__)
 #: What a process can do besides answering the API. `recado serve` does all of it.
 ROLES = ("sender", "inbound", "deliveries", "media", "health", "janitor", "sandbox")
 
-_TOPICS = ("lanes", "inbox", "deliveries", "media", "caches")
+_TOPICS = ("lanes", "inbox", "deliveries", "media", "sandbox", "caches")
 
 
 class NotMigrated(Exception):
@@ -265,15 +265,17 @@ class Recado:
                 ws="none",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 log_config=None,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=max(1, int(self.settings.shutdown_grace_seconds)),
             )
         )
         task = asyncio.create_task(server.serve(sockets=[door]))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
+        opened = asyncio.create_task(server.opened.wait())
+        await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
+            opened.cancel()
             task.result()
             raise RuntimeError(f"The web server did not start on {self.url}.")
 
@@ -283,22 +285,25 @@ class Recado:
 
         stack.push_async_callback(close)
 
+    async def _hear(self, connection: db.Owned) -> None:
+        """Until the connection is closed."""
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        await connection.add_listener("recado", lambda *told: self.runtime.signals.set(str(told[3])))
+        # Whatever was told while nobody listened is looked for once.
+        for topic in _TOPICS:
+            self.runtime.signals.set(topic)
+        await closed.wait()
+
     async def _listen(self, url: str) -> None:
         """Turn the database's notifications into this process's signals, for as long as the process lives."""
 
-        def heard(_connection: Any, _pid: int, _channel: str, payload: object) -> None:
-            self.runtime.signals.set(str(payload))
-
         while True:
             try:
-                connection = await db.connect(url, application_name="recado_listener")
+                # A line that was cut without a word must be noticed too, or this process sleeps on it for ever.
+                connection = await db.connect(url, application_name="recado_listener", tcp_keepalives_idle="30")
                 try:
-                    await connection.add_listener("recado", heard)
-                    # Whatever was told while nobody listened is looked for once.
-                    for topic in _TOPICS:
-                        self.runtime.signals.set(topic)
-                    while not connection.is_closed():
-                        await asyncio.sleep(1)
+                    await self._hear(connection)
                 finally:
                     connection.terminate()
             except (*db.AWAY, asyncpg.PostgresError) as error:
@@ -307,7 +312,16 @@ class Recado:
 
 
 class _Server(uvicorn.Server):
-    """A server whose process handles the signals itself."""
+    """A server whose process handles the signals itself, and which says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.opened = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        self.opened.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -97,7 +97,9 @@ def _announcement(example: bool) -> Any:
 @cli.command()
 def demo(
     url: Annotated[str | None, typer.Option(help="A running Recado; by default one is started for the demo.")] = None,
-    token: Annotated[str | None, typer.Option(help="Admin token of the running Recado (RECADO_ADMIN_TOKEN).")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="Admin token of the running Recado.", envvar="RECADO_ADMIN_TOKEN")
+    ] = None,
 ) -> None:
     """Watch one message go round: sent, acknowledged, answered, delivered to a signed webhook."""
     from recado import cli_demo

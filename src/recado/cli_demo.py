@@ -45,18 +45,20 @@ async def demo(url: str | None, token: str | None) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if url is None:
             console.print("[dim]Starting Recado on a temporary folder: PostgreSQL, API, workers, sandbox…[/dim]")
-            url, token = await stack.enter_async_context(_own_recado())
+            where, who = await stack.enter_async_context(_own_recado())
         elif token is None:
             raise Failed("--url needs --token, an admin token of that Recado.")
+        else:
+            where, who = url, token
         client = await stack.enter_async_context(aiohttp.ClientSession())
-        admin = Caller(client, url, token or "")
+        admin = Caller(client, where, who)
         try:
             async with asyncio.timeout(_SECONDS):
                 await _round_trip(console, admin, stack)
         except TimeoutError:
             raise Failed(f"The message did not come round within {_SECONDS} seconds.") from None
         except aiohttp.ClientError as error:
-            raise Failed(f"{url} cannot be reached: {error}") from None
+            raise Failed(f"{where} cannot be reached: {error}") from None
 
 
 @contextlib.asynccontextmanager
@@ -66,8 +68,10 @@ async def _own_recado() -> AsyncIterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory(prefix="recado-demo-", ignore_cleanup_errors=True) as folder:
         settings = cli_common.settings(
             data_dir=Path(folder), host="127.0.0.1", port=0, allowed_networks="127.0.0.0/8", shutdown_grace_seconds=2
-        ).model_copy(update={"database_url": None, "public_url": None, "admin_token": None, "secret_key": None})
-        recado = Recado(settings)
+        )
+        # Whatever the environment says of the real installation does not concern this one.
+        elsewhere = ("database_url", "public_url", "admin_token", "secret_key", "redis_url", "media_url")
+        recado = Recado(settings.model_copy(update=dict.fromkeys(elsewhere)))
         await recado.start()
         try:
             yield recado.url, recado.admin_token or ""

@@ -231,8 +231,13 @@ async def _providers(runtime: Runtime) -> list[Finding]:
     findings = []
     for server in await server_service.page(runtime, after=None, kind=None, company_id=None, limit=_MANY):
         started = time.perf_counter()
-        checked = await server_service.check(runtime, server.id)
         name = f"server {server.name}"
+        try:
+            checked = await server_service.check(runtime, server.id)
+        except crypto.CryptoError as error:
+            advice = f"Give it its credentials again: PATCH /v1/servers/{server.id}"
+            findings.append(_bad(name, f"{server.kind}: {error}", advice))
+            continue
         if checked.healthy:
             version = f" {checked.version}" if checked.version else ""
             took = (time.perf_counter() - started) * 1_000

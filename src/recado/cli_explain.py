@@ -94,9 +94,9 @@ def _words(view: messaging.MessageView, moment: messaging.Moment, attempts: dict
     if attempt is not None:
         return _attempt_words(attempt)
     if moment.state == "accepted":
-        return f"Accepted: {view.type} to {view.address}, priority {view.priority}."
+        return f"Accepted: {view.type} to {view.to}, priority {view.priority}."
     if moment.state == "received":
-        return f"Received: {view.type} from {view.address}."
+        return f"Received: {view.type} from {view.sender}."
     if moment.state == "failed":
         error = moment.proof.get("error") or {}
         return f"The provider reports a failure: {error.get('code', 'no code')}: {error.get('why', 'no reason given')}."

@@ -80,7 +80,7 @@ async def url(runtime: Runtime) -> AsyncIterator[str]:
         door.bind(("127.0.0.1", 0))
         server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
         serving = asyncio.create_task(server.serve(sockets=[door]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110  # uvicorn tells it by this flag only.
             await asyncio.sleep(0)
         yield f"http://127.0.0.1:{door.getsockname()[1]}"
         server.should_exit = True

@@ -10,20 +10,13 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from recado.config import Settings
 from recado.domain import ids
 from recado.domain.ids import CompanyId, ConversationId, InstanceId, WebhookId
-from recado.kit import crypto
-from recado.kit.http import Http
-from recado.kit.signals import Signals
 from recado.services import webhooks
-from recado.services.directory import Directory, Principal
-from recado.services.limiting import Limiter
+from recado.services.directory import Principal
 from recado.services.runtime import Runtime
 from recado.services.webhooks import WebhookView
 from recado.store import events
-from recado.store.db import Database
-from recado.store.media_storage import MediaStorage
 from recado.workers.deliveries import DeliveryWorker
 from tests.support import secrets
 
@@ -76,7 +69,7 @@ class World:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.db = runtime.db
-        self.now = datetime.now(UTC)
+        self._ahead = timedelta()
         self.company = CompanyId(ids.new())
         self.instance = InstanceId(ids.new())
         self.worker = DeliveryWorker(runtime, clock=lambda: self.now)
@@ -153,7 +146,6 @@ class World:
                     for conversation in conversations
                 ],
             )
-        self.now = max(self.now, datetime.now(UTC))
 
     async def round(self) -> int:
         """Deliver what is due now, once; return how many attempts that were."""
@@ -167,8 +159,13 @@ class World:
         while await self.round():
             pass
 
+    @property
+    def now(self) -> datetime:
+        """The worker's time: the real one, and ahead of it as far as the test moved it."""
+        return datetime.now(UTC) + self._ahead
+
     def move(self, **duration: float) -> None:
-        self.now += timedelta(**duration)
+        self._ahead += timedelta(**duration)
 
     async def listed(self, webhook_id: WebhookId, status: Any = None) -> list[webhooks.DeliveryView]:
         """The endpoint's deliveries as the API lists them, oldest first."""
@@ -191,40 +188,20 @@ def conversation() -> ConversationId:
 
 # TEMPORARY-BEGIN
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database_url(server: Any) -> AsyncIterator[str]:
     from pathlib import Path
 
     from recado.store import db
 
-    c = await db.connect(database_url)
+    url = await server.fresh()
+    c = await db.connect(url)
     await c.execute(Path("/tmp/plan/deliveries_schema.sql").read_text())
     await c.close()
-    database = Database(database_url, pool_size=4)
-    await database.start()
-    yield database
-    await database.stop()
+    yield url
+    await server.drop(url)
 
 
 # TEMPORARY-END
-
-
-@pytest.fixture
-async def runtime(settings: Settings, database: Database) -> AsyncIterator[Runtime]:
-    keyring = crypto.Keyring([b"k" * 32])
-    http = Http(allowed_networks=settings.allowed_networks, user_agent="Recado")
-    await http.start()
-    yield Runtime(
-        settings=settings,
-        db=database,
-        http=http,
-        keyring=keyring,
-        signals=Signals(),
-        providers={},
-        media=MediaStorage(settings.media_location),
-        directory=Directory(db=database, keyring=keyring, settings=settings),
-        limiter=Limiter(settings),
-    )
-    await http.stop()
 
 
 @pytest.fixture

@@ -72,13 +72,35 @@ async def test_hundreds_of_transactions_at_once_agree(database: Database) -> Non
         return resolved[len(parties) - offset :] + resolved[: len(parties) - offset]
 
     results = await asyncio.gather(*(some(n % len(parties)) for n in range(120)))
-    assert all(result == results[0] for result in results)
+    seen = {tuple((one.contact_id, one.conversation_id) for one in result) for result in results}
+    assert len(seen) == 1
     async with database.work() as connection:
         assert await connection.fetchval("SELECT count(*) FROM contacts") == len(parties)
         assert await connection.fetchval("SELECT count(*) FROM identities") == 2 * len(parties)
         assert await connection.fetchval("SELECT count(*) FROM conversations") == len(parties)
         names = await connection.fetch("SELECT name FROM contacts")
     assert Counter(row["name"] for row in names) == Counter(party.name for party in parties)
+
+
+async def test_whoever_loses_a_race_joins_the_contact_of_the_winner(database: Database) -> None:
+    company_id, (instance,) = await _company(database)
+    async with database.work() as winner:
+        wanted = contacts.Wanted(company_id=company_id, instance_id=instance, party=Party(phone="551177"))
+        (first,) = await contacts.resolve(winner, [wanted])
+        loser = asyncio.create_task(_resolve(database, company_id, instance, Party(phone="551177", lid="late")))
+        async with asyncio.timeout(10):
+            while True:
+                if await winner.fetchval(
+                    """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                       WHERE NOT granted AND datname = current_database()"""
+                ):
+                    break
+                await asyncio.sleep(0.01)
+    (second,) = await loser
+    assert (second.contact_id, second.conversation_id) == (first.contact_id, first.conversation_id)
+    async with database.work() as connection:
+        assert await contacts.identities(connection, company_id, first.contact_id) == {"phone": "551177", "lid": "late"}
+        assert await connection.fetchval("SELECT count(*) FROM contacts") == 1
 
 
 async def test_who_writes_in_a_group_is_a_contact_without_a_conversation(database: Database) -> None:

@@ -1,14 +1,20 @@
 """A provider's webhook over HTTP, and the rows and events it becomes."""
 
 import asyncio
+import hashlib
+import hmac
+import io
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 
+from recado.services import receiving
 from tests.inbound import wire
 from tests.inbound.conftest import make_number
 from tests.inbound.wire import Number
-from tests.support import client, graph
+from tests.support import client, graph, secrets
 
 if TYPE_CHECKING:
     from recado.app import Recado
@@ -128,7 +134,7 @@ async def test_what_the_ingress_refuses(served: "Recado", number: Number) -> Non
     assert (await anybody.call("POST", "/hooks/nothing/nobody", data=b"{}")).status == 404
     assert (await anybody.call("PUT", number.hook, data=b"{}")).status == 405
     big = b"x" * (served.settings.max_body_bytes * 4 + 1)
-    assert (await anybody.call("POST", number.hook, data=big)).status == 413
+    assert (await anybody.call("POST", number.hook, data=io.BytesIO(big))).status == 413
 
     async def chunks() -> Any:
         for _ in range(5):
@@ -234,6 +240,8 @@ async def test_nul_characters_and_what_only_the_database_refuses(served: "Recado
     await processed(served, 12)
     (listed,) = (await number.company.get("/v1/raw-webhooks?error=true"))["data"]
     assert "The database refused it" in listed["error"]
+    (unknown,) = await number.events(1, "unknown")
+    assert unknown["data"]["raw_webhook_id"] == listed["id"]
 
 
 def _incompressible(length: int) -> str:
@@ -294,3 +302,90 @@ async def test_conversations_page_by_their_newest_message(number: Number) -> Non
     assert [contact["name"] for contact in contacts["data"]] == ["Name 5511999990003"]
     named = await number.company.get("/v1/contacts?name=name%20551199999000")
     assert len(named["data"]) == 7
+
+
+async def test_a_shared_server_serves_the_numbers_of_several_companies(
+    served: "Recado", admin: client.Client, graph_server: graph.Graph
+) -> None:
+    secret = secrets.register("app-secret-of-the-server")
+    made = await admin.post(
+        "/v1/servers",
+        {
+            "name": "shared",
+            "kind": "meta",
+            "base_url": graph_server.url,
+            "credentials": {"app_secret": secret},
+            "max_instances": 10,
+        },
+    )
+    companies = [await client.make_company(admin, name) for name in ("A", "B")]
+    for company, account in zip(companies, ("111", "222"), strict=True):
+        await client.make_meta_instance(company, made["id"], account=account)
+    async with served.runtime.db.work() as connection:
+        key = await connection.fetchval("SELECT hook_key FROM servers WHERE id = $1", UUID(made["id"]))
+    changes = [
+        wire.change(account, messages=[wire.text("5511999990001", f"to {account}")])
+        for account in ("111", "222", "333")
+    ]
+    raw = wire.body(changes)
+    digest = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    reply = await admin.as_(None).call(
+        "POST", f"/hooks/meta/{key}", data=raw, headers={"X-Hub-Signature-256": f"sha256={digest}"}
+    )
+    assert reply.status == 200
+    for company, account in zip(companies, ("111", "222"), strict=True):
+        page = await company.until("/v1/events?type=message.received", lambda page: page["data"])
+        assert [event["data"]["message"]["content"]["body"] for event in page["data"]] == [f"to {account}"]
+        assert (await company.get("/v1/raw-webhooks"))["data"] == [], "it holds what other companies received"
+    (listed,) = (await admin.get("/v1/raw-webhooks?error=true"))["data"]
+    assert listed["error"] == "No connection has the account 333."
+
+
+async def test_order_holds_while_several_processes_work(
+    served: "Recado", number: Number, admin: client.Client, graph_server: graph.Graph
+) -> None:
+    other = await make_number(admin, graph_server, account="777")
+    over = asyncio.Event()
+
+    async def work() -> None:
+        while not over.is_set():
+            await receiving.work(served.runtime)
+
+    async def write(to: Number, sender: str) -> None:
+        for n in range(25):
+            await to.receive(wire.text(sender, str(n)))
+
+    others = [asyncio.create_task(work()) for _ in range(2)]
+    await asyncio.gather(
+        *(write(to, f"551199999000{n}") for to in (number, other) for n in range(3)),
+    )
+    for to in (number, other):
+        told = await to.events(75)
+        for n in range(3):
+            bodies = [
+                event["data"]["message"]["content"]["body"]
+                for event in told
+                if event["data"]["message"]["contact"]["phone"] == f"551199999000{n}"
+            ]
+            assert bodies == [str(n) for n in range(25)]
+    over.set()
+    await asyncio.gather(*others)
+    assert await count(served, "messages") == 150
+
+
+async def test_without_a_database_a_webhook_is_answered_503_and_not_kept(served: "Recado", number: Number) -> None:
+    await number.receive(wire.text("5511999990001", "before"))
+    await number.events(1)
+    raw = wire.body([wire.change(number.account, messages=[wire.text("5511999990001", "during")])])
+    working = served.runtime.db.worker
+    await number.receive(wire.text("5511999990001", "again"))
+    gone = await asyncpg.create_pool(served.settings.database_url, min_size=0)
+    await gone.close()
+    served.runtime.db.worker = gone
+    reply = await number.post(raw)
+    served.runtime.db.worker = working
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "2")
+    assert await count(served, "raw_webhooks") == 2
+    await number.post(raw)
+    told = await number.events(3)
+    assert [event["data"]["message"]["content"]["body"] for event in told] == ["before", "again", "during"]

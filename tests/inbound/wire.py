@@ -1,5 +1,6 @@
 """Webhooks on Meta's wire, signed, and the instance they are for."""
 
+import asyncio
 import hashlib
 import hmac
 import itertools
@@ -94,10 +95,21 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
 
     async def events(self, count: int, type: str = "message.received") -> list[dict[str, Any]]:
         """All events of a type, oldest first, once there are `count`."""
+        found: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(20):
+                while len(found) < count:
+                    await asyncio.sleep(0.02)
+                    found = await self._all_events(type)
+        except TimeoutError:
+            raise AssertionError(f"{len(found)} events of type {type} came instead of {count}") from None
+        return sorted(found, key=lambda event: event["sequence"])
+
+    async def _all_events(self, type: str) -> list[dict[str, Any]]:
         path = f"/v1/events?type={type}&limit=200"
-        page = await self.company.until(path, lambda page: len(page["data"]) >= count)
+        page = await self.company.get(path)
         found = list(page["data"])
         while page["next_cursor"]:
             page = await self.company.get(f"{path}&cursor={page['next_cursor']}")
             found += page["data"]
-        return sorted(found, key=lambda event: event["sequence"])
+        return found

@@ -1,10 +1,12 @@
 """POST /v1/messages: what is accepted, what is refused and how, and what a repeat gets."""
 
 import asyncio
+import io
 from typing import Any
 
 import pytest
 
+from recado.app import Recado
 from tests.support import client, secrets
 from tests.support.client import Client
 from tests.support.graph import Graph
@@ -89,7 +91,7 @@ async def test_bad_requests_get_their_status(company: Client, admin: Client, ins
     assert (await company.as_("rcd_co_wrong").call("POST", "/v1/messages", json=good)).status == 401
     assert (await admin.call("POST", "/v1/messages", json=good)).status == 403
     huge = b'{"to":"' + b"9" * 17_000_000 + b'"}'
-    assert (await company.call("POST", "/v1/messages", data=huge, headers=_JSON)).status == 413
+    assert (await company.call("POST", "/v1/messages", data=io.BytesIO(huge), headers=_JSON)).status == 413
 
 
 _JSON = {"Content-Type": "application/json"}
@@ -220,3 +222,19 @@ async def test_messages_are_listed_filtered_and_paged(company: Client, instance:
     assert (await company.get("/v1/messages?direction=inbound"))["data"] == []
     assert (await company.call("GET", "/v1/messages?limit=500")).status == 422
     assert (await company.call("GET", "/v1/messages?cursor=!!")).status == 422
+
+
+async def test_an_instance_deleted_meanwhile_fails_its_own_messages_only(
+    company: Client, server_id: str, instance: dict[str, Any], served: Recado
+) -> None:
+    gone = await client.make_meta_instance(company, server_id, account="gone")
+    await company.post("/v1/messages", text(gone))
+    async with served.runtime.db.work() as connection:
+        # As another process would: this one still holds the instance in memory.
+        await connection.execute("DELETE FROM conversations WHERE instance_id = $1::text::uuid", gone["id"])
+        await connection.execute("DELETE FROM instances WHERE id = $1::text::uuid", gone["id"])
+    both = {"messages": [text(gone), text(instance)]}
+    results = (await company.post("/v1/messages/batch", both, status=200))["results"]
+    assert results[0]["error"]["code"] == "instance_not_found"
+    assert "id" in results[1]
+    assert (await company.call("POST", "/v1/messages", json=text(gone))).status == 404

@@ -1,6 +1,7 @@
 """From accepted to the provider and back: order, pacing, retries, unproven messages, waiting, the queue's routes."""
 
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -192,7 +193,7 @@ async def test_pacing_keeps_a_persons_distance(company: Client, server_id: str, 
     for _ in range(4):
         await send(company, instance)
     await meta.wait_asked(4)
-    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
     assert all(gap >= 0.29 for gap in gaps), gaps
 
 
@@ -216,17 +217,16 @@ async def test_what_was_being_sent_at_a_crash_is_settled_not_sent_blindly(
     served: Recado, company: Client, instance: dict[str, Any], meta: Graph
 ) -> None:
     """The process dies between the call and its record: the lease ends, and the message comes back as unproven."""
-    held = asyncio.Event()
+    called, held = asyncio.Event(), asyncio.Event()
 
     async def answer(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        called.set()
         await held.wait()
         return await meta.accept(request, body)
 
     meta.answer = answer
     message_id = await send(company, instance)
-    async with asyncio.timeout(10):
-        while not meta.asked:
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(called.wait(), 10)
     async with served.runtime.db.work() as connection:
         # What a dead sender leaves behind: a claim whose lease is over, and whose fence is no longer the newest.
         await connection.execute("UPDATE lanes SET next_at = now() - interval '1 second'")

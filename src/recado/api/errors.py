@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
@@ -23,7 +22,7 @@ from litestar.typing import FieldDefinition
 from recado.domain import errors
 from recado.domain.errors import FieldError, RecadoError
 from recado.services import validation
-from recado.store import db
+from recado.store import db, refusals
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +45,6 @@ _CODES: dict[int, type[RecadoError]] = {
         errors.Unavailable,
     )
 }
-#: What the database says of a NUL character, in a text and in JSON.
-_NUL = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,11 +93,11 @@ def from_exception(exception: BaseException) -> RecadoError | None:
         return validation.invalid_fields([validation.field_error(str(exception))])
     if isinstance(exception, msgspec.DecodeError):
         return validation.malformed(exception)
-    if isinstance(exception, _NUL):
+    if isinstance(exception, refusals.NUL_CHARACTER):
         return errors.Invalid("A text holds the character U+0000, which cannot be stored.", code="nul_character")
-    if isinstance(exception, asyncpg.ForeignKeyViolationError):
+    if isinstance(exception, refusals.BrokenReference):
         return errors.Conflict("Something this refers to was deleted meanwhile.", code="gone")
-    if isinstance(exception, asyncpg.TransactionRollbackError):
+    if isinstance(exception, refusals.Undone):
         return errors.Unavailable("Others were changing the same; nothing was stored. Try again.", retry_after=1)
     if isinstance(exception, db.AWAY) and not isinstance(exception, ValueError):
         return away()

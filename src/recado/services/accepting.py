@@ -16,17 +16,17 @@ import msgspec
 
 from recado.domain import content as contents
 from recado.domain import fallback, ids, phones
-from recado.domain.errors import Conflict, FieldError, Invalid, NotFound, RecadoError, Unavailable, invalid
+from recado.domain.errors import Conflict, FieldError, Invalid, RecadoError, Unavailable, invalid
 from recado.domain.events import Party
 from recado.domain.ids import CompanyId, InstanceId, MessageId
 from recado.domain.provider import Capabilities, ChecksContent
-from recado.domain.settings import InstanceSettings, Ordering
+from recado.domain.settings import NO_PACING, InstanceSettings, Ordering, Pacing
 from recado.domain.states import PRIORITY_RANK, Priority
-from recado.kit.batching import Batcher
+from recado.kit.batching import Batcher, Split
 from recado.services import media
-from recado.services.directory import InstanceView, Principal
+from recado.services.directory import InstanceView, Principal, no_instance
 from recado.services.runtime import Runtime
-from recado.store import contacts, db, messages, outbox
+from recado.store import contacts, db, messages, outbox, refusals
 from recado.telemetry import metrics
 
 #: The furthest a message can be scheduled ahead, and the longest it can be asked to wait.
@@ -136,6 +136,10 @@ class Acceptor:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._writer = Batcher[_Item, AcceptedMessage](self._write, max_items=2_000)
+        # Asked once: isinstance of a protocol costs more than all other checks of a message together.
+        self._checkers: dict[str, ChecksContent] = {
+            kind: provider for kind, provider in runtime.providers.items() if isinstance(provider, ChecksContent)
+        }
         self._conversations: collections.OrderedDict[tuple[CompanyId, InstanceId, str], contacts.Resolved] = (
             collections.OrderedDict()
         )
@@ -253,8 +257,9 @@ class Acceptor:
             kind, content = "text", contents.TextContent(body=text)
         if request.reply_to and not provider.capabilities.replies:
             raise invalid("reply_to", f"the provider {provider.kind} cannot quote", code="unsupported_by_provider")
-        if isinstance(provider, ChecksContent):
-            errors = provider.check(kind, content)
+        checker = self._checkers.get(provider.kind)
+        if checker is not None:
+            errors = checker.check(kind, content)
             if errors:
                 named = [FieldError(field=f"{kind}.{e.field}" if e.field else kind, message=e.message) for e in errors]
                 raise Invalid(f"The provider {provider.kind} does not take this {kind}.", errors=named)
@@ -306,15 +311,16 @@ class Acceptor:
     # --- writing -----------------------------------------------------------------------------------
 
     async def _write(self, items: list[_Item]) -> Sequence[AcceptedMessage | BaseException]:
-        resolved = await self._resolve(items)
-        drafts = [self._draft(item, place) for item, place in zip(items, resolved, strict=True)]
-        async with self._runtime.db.worker.acquire() as connection:
-            written = await db.retrying(lambda: outbox.accept(connection, drafts))
-            repeated = [item for item in items if item.id not in written]
-            first: dict[tuple[CompanyId, str], Any] = {}
-            if repeated:
-                keys = [(item.company_id, item.key) for item in repeated if item.key is not None]
-                first = await outbox.find_replayed(connection, keys)
+        try:
+            resolved = await self._resolve(items)
+            drafts = [self._draft(item, place) for item, place in zip(items, resolved, strict=True)]
+            written, first = await self._store(items, drafts)
+        except refusals.BrokenReference as error:
+            # An instance was deleted since it was looked up; the others of the batch are not to blame.
+            if len(items) > 1:
+                raise Split from error
+            self._runtime.directory.invalidate()
+            raise no_instance(items[0].view.id) from error
         self._runtime.signals.set("lanes")
         self._runtime.signals.set("deliveries")
         metrics.messages_queued.inc(len(written))
@@ -322,6 +328,17 @@ class Acceptor:
             _answer(item, draft) if item.id in written else _replay(item, first.get((item.company_id, item.key or "")))
             for item, draft in zip(items, drafts, strict=True)
         ]
+
+    async def _store(
+        self, items: list[_Item], drafts: list[outbox.Draft]
+    ) -> tuple[set[MessageId], dict[tuple[CompanyId, str], Any]]:
+        """The ids written, and for the repeats among the others the first results of their keys."""
+        async with self._runtime.db.worker.acquire() as connection:
+            written = await db.retrying(lambda: outbox.accept(connection, drafts))
+            repeated = [
+                (item.company_id, item.key) for item in items if item.id not in written and item.key is not None
+            ]
+            return written, await outbox.find_replayed(connection, repeated) if repeated else {}
 
     async def _resolve(self, items: list[_Item]) -> list[contacts.Resolved]:
         """Contact and conversation of each item, from memory where they were seen before."""
@@ -383,8 +400,15 @@ def lane_key(ordering: Ordering, address: str) -> str:
 
 
 def ordering_of(settings: InstanceSettings, capabilities: Capabilities) -> Ordering:
-    """The instance's ordering, or its provider's default: phones send one by one, Meta per recipient."""
-    return settings.ordering or ("instance" if capabilities.human_pacing else "recipient")
+    """The instance's ordering, or its default: one by one where it is paced, per recipient where it is not."""
+    return settings.ordering or ("recipient" if pacing_of(settings, capabilities).off else "instance")
+
+
+def pacing_of(settings: InstanceSettings, capabilities: Capabilities) -> Pacing:
+    """The instance's pacing, or its provider's default: phones like a person, Meta not at all."""
+    if settings.pacing is not None:
+        return settings.pacing
+    return Pacing() if capabilities.human_pacing else NO_PACING
 
 
 def event_data(
@@ -411,7 +435,7 @@ def _away() -> Unavailable:
 def _target(principal: Principal, request: MessageRequest) -> tuple[CompanyId, InstanceId]:
     if principal.instance_id is not None:
         if request.instance_id not in (None, principal.instance_id):
-            raise NotFound(f"No instance {request.instance_id}.")
+            raise no_instance(request.instance_id)
         instance_id = principal.instance_id
     elif request.instance_id is None:
         raise invalid("instance_id", "is required with a company token")

@@ -9,12 +9,12 @@ import msgspec
 import structlog
 
 from recado.domain import ids
-from recado.domain.errors import NotFound
+from recado.domain.errors import NotFound, Unavailable
 from recado.domain.ids import CompanyId
 from recado.domain.settings import CompanySettings
 from recado.services import tokens, validation
 from recado.services.runtime import Runtime
-from recado.store import companies, instances, servers
+from recado.store import companies, instances, media_storage, servers
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +112,11 @@ async def _delete_files(runtime: Runtime, company_id: CompanyId) -> None:
             found = await companies.media_paths(connection, company_id, after=after, limit=_DELETIONS_AT_ONCE)
         if not found:
             return
-        await asyncio.gather(*(runtime.media.delete(path) for _, path in found))
+        try:
+            await asyncio.gather(*(runtime.media.delete(path) for _, path in found))
+        except media_storage.StorageFailed as error:
+            why = "The media storage is away; the company is suspended and half deleted. Delete it again to finish."
+            raise Unavailable(why, code="media_unavailable", retry_after=30) from error
         after = found[-1][0]
 
 

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from recado.config import Settings
@@ -25,9 +24,11 @@ from recado.domain.states import SENDING, ConnectionStatus
 from recado.kit import tokens as token_format
 from recado.kit.crypto import Keyring
 from recado.kit.signals import Signals
-from recado.store import connections, db, servers, tokens
+from recado.store import connections, db, refusals, servers, tokens
 
+#: What a notification that never came can cost: a revoked token lives this long, an instance's change a little longer.
 TTL_SECONDS = 5.0
+INSTANCE_TTL_SECONDS = 30.0
 _MOST = 100_000
 
 K = TypeVar("K", bound=Hashable)
@@ -119,7 +120,8 @@ def no_instance(instance_id: UUID) -> NotFound:
 class _Cache(Generic[K, V]):
     """Values for a while. Concurrent misses of one key share one load."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = TTL_SECONDS) -> None:
+        self._seconds = seconds
         self._values: dict[K, tuple[float, V]] = {}
         self._loading: dict[K, asyncio.Task[V]] = {}
         self._generation = 0
@@ -159,7 +161,7 @@ class _Cache(Generic[K, V]):
         if generation == self._generation:
             if len(self._values) >= _MOST:
                 del self._values[next(iter(self._values))]
-            self._values[key] = (time.monotonic() + TTL_SECONDS, value)
+            self._values[key] = (time.monotonic() + self._seconds, value)
         return value
 
     def _loaded(self, key: K, task: "asyncio.Task[V]") -> None:
@@ -178,8 +180,8 @@ class Directory:
         self._base_url = settings.base_url
         self._admin_digest = token_format.digest(settings.admin_token) if settings.admin_token else None
         self._principals: _Cache[str, Principal] = _Cache()
-        self._instances: _Cache[tuple[UUID, UUID], InstanceView] = _Cache()
-        self._hooks: _Cache[tuple[str, str], HookTarget] = _Cache()
+        self._instances: _Cache[tuple[UUID, UUID], InstanceView] = _Cache(INSTANCE_TTL_SECONDS)
+        self._hooks: _Cache[tuple[str, str], HookTarget] = _Cache(INSTANCE_TTL_SECONDS)
 
     # --- tokens ---------------------------------------------------------------------------------------
 
@@ -245,7 +247,7 @@ class Directory:
             connections=views,
         )
 
-    def _view(self, row: asyncpg.Record) -> ConnectionView:
+    def _view(self, row: refusals.Row) -> ConnectionView:
         return ConnectionView(
             id=row["connection_id"],
             kind=row["kind"],
@@ -255,7 +257,7 @@ class Directory:
             connection=self.connection_of(row, instance_id=row["id"]),
         )
 
-    def connection_of(self, row: asyncpg.Record, *, instance_id: UUID) -> provider.Connection:
+    def connection_of(self, row: refusals.Row, *, instance_id: UUID) -> provider.Connection:
         """What an adapter is called with, out of a row of `store.connections` that has the server's columns too."""
         return provider.Connection(
             id=row["connection_id"],
@@ -299,7 +301,7 @@ class Directory:
             return self._server_hook(shared)
         raise NotFound("Nothing listens at this webhook address.", code="hook_not_found")
 
-    def _server_hook(self, row: asyncpg.Record) -> HookTarget:
+    def _server_hook(self, row: refusals.Row) -> HookTarget:
         credentials = self._keyring.open(row["credentials"], server_context(row["id"]))
         server = provider.Server(id=row["id"], kind=row["kind"], base_url=row["base_url"], credentials=credentials)
         company_id = row["company_id"] or ids.PLATFORM

@@ -5,6 +5,7 @@ they hold. Raw webhooks of one source are processed in order and by one process 
 routed stays in the log with its error, to be replayed.
 """
 
+import collections
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -106,16 +107,23 @@ async def work(runtime: Runtime) -> Done:
         wanted = await inbox.sources(connection, limit=_BATCH)
         if not wanted:
             return Done()
-        try:
+
+        async def together() -> Done:
             async with connection.transaction():
                 raws = await _take(connection, wanted)
-                done = await _process(runtime, connection, raws) if raws else Done(blocked=True)
+                return await _process(runtime, connection, raws) if raws else Done(blocked=True)
+
+        async def one_by_one() -> Done:
+            async with connection.transaction():
+                return await _one_by_one(runtime, connection, await _take(connection, wanted))
+
+        try:
+            done = await db.retrying(together)
         except Exception as error:
             if not _is_about_data(error, connection):
                 raise
-            log.warning("inbound_batch_refused", why=type(error).__name__, webhooks=len(wanted))
-            async with connection.transaction():
-                done = await _one_by_one(runtime, connection, await _take(connection, wanted))
+            log.warning("inbound_batch_refused", why=type(error).__name__)
+            done = await db.retrying(one_by_one)
     _wake(runtime, done)
     return done
 
@@ -158,6 +166,7 @@ async def _take(connection: db.Connection, wanted: Sequence[UUID]) -> list[inbox
 async def _one_by_one(runtime: Runtime, connection: db.Connection, raws: Sequence[inbox.Waiting]) -> Done:
     """Each webhook in a savepoint of its own, so that the one at fault is found and kept with its error."""
     total = Done()
+    refused: list[NewEvent] = []
     for raw in raws:
         try:
             async with connection.transaction():
@@ -168,6 +177,7 @@ async def _one_by_one(runtime: Runtime, connection: db.Connection, raws: Sequenc
             why = f"The database refused it: {error}"[:_LONGEST_ERROR].replace("\x00", "�")
             await raw_webhooks.finish(connection, [_finished(raw, _Result(errors=[why]))])
             metrics.provider_webhooks.labels(kind=raw.kind, result="unreadable").inc()
+            refused += _unknown(raw, None, why, None)
             done = Done(webhooks=1)
         total.webhooks += done.webhooks
         total.events += done.events
@@ -175,6 +185,7 @@ async def _one_by_one(runtime: Runtime, connection: db.Connection, raws: Sequenc
         total.deferred |= done.deferred
         total.released |= done.released
         total.found += done.found
+    await event_log.insert(connection, refused)
     return total
 
 
@@ -698,9 +709,13 @@ def _finished(raw: inbox.Waiting, result: _Result) -> raw_webhooks.Finished:
 
 def _count(raws: Sequence[inbox.Waiting], results: Sequence[_Result], items: Sequence[_Item]) -> None:
     now = datetime.now(UTC)
-    for raw, result in zip(raws, results, strict=True):
-        unread = bool(result.errors) and not result.events
-        metrics.provider_webhooks.labels(kind=raw.kind, result="unreadable" if unread else "processed").inc()
+    outcomes = collections.Counter(
+        (raw.kind, "unreadable" if result.errors and not result.events else "processed")
+        for raw, result in zip(raws, results, strict=True)
+    )
+    for (kind, outcome), count in outcomes.items():
+        metrics.provider_webhooks.labels(kind=kind, result=outcome).inc(count)
+    for raw in raws:
         metrics.inbound_latency.observe(max(0.0, (now - raw.received_at).total_seconds()))
-    for item in items:
-        metrics.inbound_events.labels(kind=item.raw.kind, type=item.event.type).inc()
+    for (kind, type_), count in collections.Counter((item.raw.kind, item.event.type) for item in items).items():
+        metrics.inbound_events.labels(kind=kind, type=type_).inc(count)

@@ -150,7 +150,7 @@ class Phones:
     async def ping(self) -> None:
         """Nothing, when all is well."""
         with _reaching():
-            await self._db.worker.fetchval("SELECT 1")
+            await sandbox.ping(self._db.worker)
 
 
 # --- sessions -------------------------------------------------------------------------------------------

@@ -35,12 +35,11 @@ from recado.domain.provider import (
     ShowsTyping,
     Unknown,
 )
-from recado.domain.settings import NO_PACING, InstanceSettings, Pacing
 from recado.domain.states import ConnectionStatus, MessageStatus
 from recado.kit import backoff
 from recado.kit.breaker import Breaker
 from recado.services import connections, media
-from recado.services.accepting import event_data
+from recado.services.accepting import event_data, pacing_of
 from recado.services.directory import ConnectionView, InstanceView
 from recado.services.runtime import Runtime
 from recado.store import lanes, messages, outbox
@@ -214,7 +213,7 @@ class Sender:
         duration_ms: float,
     ) -> outbox.Finish:
         now = datetime.now(UTC)
-        pacing = pacing_of(view.settings, self._runtime.providers[active.kind].capabilities.human_pacing)
+        pacing = pacing_of(view.settings, self._runtime.providers[active.kind].capabilities)
         attempt: dict[str, Any] = {
             "claimed": claimed,
             "attempt_id": ids.new(),
@@ -330,13 +329,6 @@ _NAMES = {
     Limited: "limited",
     Unknown: "unknown",
 }
-
-
-def pacing_of(settings: InstanceSettings, human: bool) -> Pacing:
-    """The instance's pacing, or its provider's default."""
-    if settings.pacing is not None:
-        return settings.pacing
-    return Pacing() if human else NO_PACING
 
 
 def _call_of(attempt: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from recado.domain import ids, provider
@@ -16,7 +15,7 @@ from recado.domain.errors import Conflict, NotFound, invalid
 from recado.domain.ids import CompanyId, ServerId
 from recado.services import directory, validation
 from recado.services.runtime import Runtime
-from recado.store import servers
+from recado.store import refusals, servers
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +52,7 @@ async def create(
                 region=region,
                 hook_key=secrets.token_hex(16),
             )
-    except asyncpg.ForeignKeyViolationError:
+    except refusals.BrokenReference:
         raise invalid("company_id", f"There is no company {company_id}.") from None
     log.info("server_created", server_id=server.id, kind=kind)
     return server
@@ -115,7 +114,7 @@ async def delete(runtime: Runtime, server_id: UUID) -> None:
         async with runtime.directory.changing() as connection:
             _found(await servers.lock(connection, server_id), server_id)
             await servers.delete(connection, server_id)
-    except asyncpg.ForeignKeyViolationError:
+    except refusals.BrokenReference:
         raise Conflict(
             "Instances are placed on this server; drain it and move or delete them first.", code="server_in_use"
         ) from None

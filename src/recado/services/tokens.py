@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from recado.domain import ids
@@ -12,7 +11,7 @@ from recado.domain.ids import CompanyId, InstanceId, TokenId
 from recado.kit import tokens as token_format
 from recado.services import directory
 from recado.services.runtime import Runtime
-from recado.store import db, tokens
+from recado.store import db, refusals, tokens
 
 _PREFIX: dict[tokens.Level, token_format.Level] = {"admin": "adm", "company": "co", "instance": "in"}
 
@@ -56,7 +55,7 @@ async def create(runtime: Runtime, company_id: UUID, *, instance_id: UUID | None
             return await issue(
                 connection, level, company_id=CompanyId(company_id), instance_id=wanted_instance, name=name
             )
-    except asyncpg.ForeignKeyViolationError:
+    except refusals.BrokenReference:
         if instance_id is not None:
             raise directory.no_instance(instance_id) from None
         raise NotFound(f"There is no company {company_id}.", code="company_not_found") from None

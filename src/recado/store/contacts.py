@@ -51,7 +51,8 @@ async def resolve(connection: db.Connection, wanted: Sequence[Wanted]) -> list[R
 
     A party with several identities attaches the unknown ones to the contact of its strongest known one. Safe in
     any number of transactions at once: rows are locked in one order, identities first, then conversations, then
-    names, and whoever comes second takes what the first made. One statement when everything is known, at most five.
+    names, and whoever comes second takes what the first made. One statement when everything is known, at most four, and
+    two more for the loser of a race.
     Raises `ValueError` for a party without any identity.
     """
     found = await _find(connection, [(w.company_id, w.instance_id, w.party) for w in wanted])
@@ -184,14 +185,34 @@ async def _attach(connection: db.Connection, found: _Found, parties: Sequence[tu
         [value for _, _, value in added],
         [found.identities[key] for key in added],
     )
-    lost_race = False
+    lost = False
     for row in rows:
         key = (CompanyId(row["company_id"]), row["kind"], row["value"])
         if found.identities[key] != row["contact_id"]:
-            lost_race = True
+            lost = True
             found.identities[key] = ContactId(row["contact_id"])
-    if lost_race:
-        await connection.execute(Q.delete_unidentified, [c for c, _, _ in made.values()], list(made))
+    if lost:
+        await _join_winners(connection, found, parties, made)
+
+
+async def _join_winners(
+    connection: db.Connection,
+    found: _Found,
+    parties: Sequence[tuple[CompanyId, Party]],
+    made: dict[ContactId, tuple[CompanyId, str, str | None]],
+) -> None:
+    """Another transaction made some of these contacts first: what we added to ours goes to its contact."""
+    moved: dict[_Identity, ContactId] = {}
+    for company_id, party in parties:
+        winner = found.contact_of(company_id, party)
+        for kind, value in party.identities():
+            key = (company_id, kind, value)
+            if found.identities[key] in made and found.identities[key] != winner:
+                found.identities[key] = moved[key] = winner
+    if moved:
+        columns = [list(column) for column in zip(*moved, strict=True)]
+        await connection.execute(Q.move_identities, *columns, list(moved.values()))
+    await connection.execute(Q.delete_unidentified, [company_id for company_id, _, _ in made.values()], list(made))
 
 
 async def _name(connection: db.Connection, found: _Found, parties: Sequence[tuple[CompanyId, Party]]) -> None:

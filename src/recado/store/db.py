@@ -52,6 +52,13 @@ async def prepare(connection: Owned) -> None:
     )
 
 
+async def _reset(connection: Connection) -> None:
+    """Between two users of a pooled connection. Nothing of ours outlives its transaction (SET LOCAL, transaction-level
+    locks), so the round trip of asyncpg's own reset is made only for a transaction that was left open."""
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
 class Database:
     """Two pools: `api` sees the one company that `tenant` sets, `worker` sees all of them."""
 
@@ -78,6 +85,7 @@ class Database:
             min_size=1,
             max_size=self._pool_size,
             init=prepare,
+            reset=_reset,
             command_timeout=60,
             server_settings={"application_name": role, "role": role, "timezone": "UTC", **_PLANS},
         )

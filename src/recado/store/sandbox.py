@@ -356,6 +356,11 @@ async def prune(connection: db.Connection, before: datetime) -> None:
     await connection.execute(Q.prune_written, before)
 
 
+async def ping(connection: db.Connection | db.Pool) -> None:
+    """Raise what the database raises when it does not answer."""
+    await connection.execute(Q.ping)
+
+
 def _session(row: asyncpg.Record) -> Session:
     values = {name: value for name, value in row.items() if value is not None}
     return msgspec.convert(values, Session)

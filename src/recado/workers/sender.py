@@ -84,7 +84,7 @@ class SenderWorker:
         try:
             result = await self._sender.send(claimed)
             written = await self._results.submit(result)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # Whatever it is, the lease is what brings the message back.
             # The database went away, or a bug of ours. The lease ends, and the message is then settled as one that
             # may have been sent: it is not lost and not sent blindly.
             log.error("send_not_recorded", message_id=str(claimed.message_id), why=f"{type(error).__name__}: {error}")

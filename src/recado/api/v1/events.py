@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Router, get
-from litestar.params import QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from recado.api import paging
 from recado.api.dependencies import Principal, Runtime, company_or_instance
@@ -21,7 +21,7 @@ async def list_events(
     runtime: Runtime,
     principal: Principal,
     event_type: Type = None,
-    instance_id: UUID | None = None,
+    instance_id: FromQuery[UUID | None] = None,
     since: Since = None,
     limit: paging.Limit = paging.DEFAULT_LIMIT,
     cursor: paging.Cursor = None,
@@ -40,7 +40,7 @@ async def list_events(
 
 
 @get("/{event_id:uuid}", guards=[company_or_instance])
-async def get_event(runtime: Runtime, principal: Principal, event_id: UUID) -> EventView:
+async def get_event(runtime: Runtime, principal: Principal, event_id: FromPath[UUID]) -> EventView:
     """One event."""
     return await webhooks.get_event(runtime, principal, event_id)
 

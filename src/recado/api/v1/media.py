@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]
 
@@ -78,7 +78,11 @@ async def get_media(runtime: Runtime, principal: Principal, media_id: FromPath[U
 
 @get("/media/{company_id:uuid}/{media_id:uuid}", opt={"public": True}, security=[{}], tags=["Media"])
 async def download_media(
-    runtime: Runtime, company_id: FromPath[UUID], media_id: FromPath[UUID], expires: int, signature: str
+    runtime: Runtime,
+    company_id: FromPath[UUID],
+    media_id: FromPath[UUID],
+    expires: FromQuery[int],
+    signature: FromQuery[str],
 ) -> Stream:
     """The file behind a signed link."""
     row, chunks = await service.open_link(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, delete, get, patch, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from recado.api import paging
 from recado.api.dependencies import Principal, Runtime, company_or_instance
@@ -51,7 +52,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 @post("/", guards=[company_or_instance])
-async def create_webhook(runtime: Runtime, principal: Principal, data: NewWebhook) -> WebhookView:
+async def create_webhook(runtime: Runtime, principal: Principal, data: JSONBody[NewWebhook]) -> WebhookView:
     """Register an endpoint. The answer is the only one that shows its signing secret."""
     return await webhooks.create(
         runtime,
@@ -73,13 +74,15 @@ async def list_webhooks(
 
 
 @get("/{webhook_id:uuid}", guards=[company_or_instance])
-async def get_webhook(runtime: Runtime, principal: Principal, webhook_id: UUID) -> WebhookView:
+async def get_webhook(runtime: Runtime, principal: Principal, webhook_id: FromPath[UUID]) -> WebhookView:
     """One endpoint."""
     return await webhooks.get(runtime, principal, webhook_id)
 
 
 @patch("/{webhook_id:uuid}", guards=[company_or_instance])
-async def change_webhook(runtime: Runtime, principal: Principal, webhook_id: UUID, data: WebhookChange) -> WebhookView:
+async def change_webhook(
+    runtime: Runtime, principal: Principal, webhook_id: FromPath[UUID], data: JSONBody[WebhookChange]
+) -> WebhookView:
     """Change the address or the filter, pause, or resume with everything that waited meanwhile."""
     return await webhooks.update(
         runtime,
@@ -92,32 +95,34 @@ async def change_webhook(runtime: Runtime, principal: Principal, webhook_id: UUI
 
 
 @delete("/{webhook_id:uuid}", guards=[company_or_instance])
-async def delete_webhook(runtime: Runtime, principal: Principal, webhook_id: UUID) -> None:
+async def delete_webhook(runtime: Runtime, principal: Principal, webhook_id: FromPath[UUID]) -> None:
     """Forget an endpoint and what waits for it."""
     await webhooks.delete(runtime, principal, webhook_id)
 
 
 @post("/{webhook_id:uuid}/test", guards=[company_or_instance], status_code=202)
-async def test_webhook(runtime: Runtime, principal: Principal, webhook_id: UUID) -> webhooks.Queued:
+async def test_webhook(runtime: Runtime, principal: Principal, webhook_id: FromPath[UUID]) -> webhooks.Queued:
     """Send a webhook.test event to this endpoint, whatever its filter. 409 while it is paused."""
     return await webhooks.test(runtime, principal, webhook_id)
 
 
 @post("/{webhook_id:uuid}/rotate-secret", guards=[company_or_instance], status_code=200)
 async def rotate_secret(
-    runtime: Runtime, principal: Principal, webhook_id: UUID, data: Rotation | None = None
+    runtime: Runtime,
+    principal: Principal,
+    webhook_id: FromPath[UUID],
+    data: JSONBody[Rotation] = Rotation(),  # noqa: B008  # Frozen.
 ) -> WebhookView:
     """Replace the signing secret and show the new one once. Both sign until `previous_secret_until`."""
-    overlap = (data or Rotation()).overlap_seconds
-    return await webhooks.rotate_secret(runtime, principal, webhook_id, overlap_seconds=overlap)
+    return await webhooks.rotate_secret(runtime, principal, webhook_id, overlap_seconds=data.overlap_seconds)
 
 
 @get("/{webhook_id:uuid}/deliveries", guards=[company_or_instance])
 async def list_deliveries(
     runtime: Runtime,
     principal: Principal,
-    webhook_id: UUID,
-    status: deliveries.Status | None = None,
+    webhook_id: FromPath[UUID],
+    status: FromQuery[deliveries.Status | None] = None,
     limit: paging.Limit = paging.DEFAULT_LIMIT,
     cursor: paging.Cursor = None,
 ) -> paging.Page[DeliveryView]:
@@ -129,7 +134,9 @@ async def list_deliveries(
 
 
 @post("/{webhook_id:uuid}/replay", guards=[company_or_instance], status_code=202)
-async def replay(runtime: Runtime, principal: Principal, webhook_id: UUID, data: ReplayRequest) -> webhooks.Replayed:
+async def replay(
+    runtime: Runtime, principal: Principal, webhook_id: FromPath[UUID], data: JSONBody[ReplayRequest]
+) -> webhooks.Replayed:
     """Deliver the matching events since a time again, in their order and with their ids. What waits is not doubled."""
     return await webhooks.replay(runtime, principal, webhook_id, since=data.since)
 

@@ -478,7 +478,7 @@ BEGIN
     ), lanes AS (
         INSERT INTO delivery_lanes AS l (company_id, webhook_id, key, next_at, woken, parked)
         SELECT company_id, webhook_id, coalesce(lane_key, ''), now(), true, bool_or(parked)
-        FROM wanted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 COLLATE "C"
+        FROM wanted GROUP BY 1, 2, 3 ORDER BY 1, 2, coalesce(lane_key, '') COLLATE "C"
         ON CONFLICT (company_id, webhook_id, key) DO UPDATE
         SET woken = true, next_at = CASE WHEN l.owner IS NULL THEN coalesce(l.next_at, now()) ELSE l.next_at END
     )

@@ -18,6 +18,12 @@ SELECT * FROM unnest($5::uuid[], $6::text[], $7::text[], $8::uuid[])
 ON CONFLICT (company_id, kind, value) DO UPDATE SET created_at = i.created_at
 RETURNING i.company_id, i.kind, i.value, i.contact_id
 
+-- name: move_identities
+-- Identities of this transaction's own making go to another contact.
+UPDATE identities i SET contact_id = w.contact_id
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS w (company_id, kind, value, contact_id)
+WHERE i.company_id = w.company_id AND i.kind = w.kind AND i.value = w.value
+
 -- name: delete_unidentified
 -- The contacts among these that no identity leads to: made in vain by the loser of a race.
 DELETE FROM contacts c USING unnest($1::uuid[], $2::uuid[]) AS w (company_id, id)

@@ -218,3 +218,7 @@ DELETE FROM sandbox_messages WHERE accepted_at < $1
 -- name: prune_written
 -- Forget what phones wrote before a time.
 DELETE FROM sandbox_written WHERE written_at < $1
+
+-- name: ping
+-- Nothing, to see whether anybody answers.
+SELECT 1
