@@ -220,7 +220,7 @@ def openapi() -> None:
     import msgspec
 
     from recado import app
-    from recado.api import ingress
+    from recado.api import application, ingress
     from recado.services import keys
     from recado.services.accepting import Acceptor
     from recado.store import db
@@ -230,7 +230,7 @@ def openapi() -> None:
         # Clients that are never started: the document describes routes, and needs none of what is behind them.
         settings = cli_common.settings(data_dir=Path(folder), secret_key=keys.new_key())
         runtime = app.build_runtime(settings, db.Database("postgresql:///unused"))
-        document = app.build_api(runtime, Acceptor(runtime), ingress.Ingress(runtime)).openapi_schema.to_schema()
+        document = application.document(app.build_api(runtime, Acceptor(runtime), ingress.Ingress(runtime)))
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     sys.stdout.flush()
 

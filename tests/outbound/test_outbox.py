@@ -127,6 +127,17 @@ async def test_an_unproven_message_keeps_the_head_of_its_lane(database: Database
     assert again[0].unproven_at is not None
 
 
+async def test_a_receipt_that_came_meanwhile_is_told_to_the_next_claim(database: Database) -> None:
+    company, instance = await lanes.make_instance(database)
+    await lanes.accept(database, lanes.draft(company, instance))
+    (first,) = await lanes.claim(database)
+    assert not first.proven
+    async with database.work() as connection:
+        await connection.execute("UPDATE messages SET status = 'delivered', provider_id = 'wamid.x'")
+    (again,) = await lanes.claim(database, now=datetime.now(UTC) + lanes.LEASE + timedelta(seconds=2))
+    assert again.proven
+
+
 async def test_parked_lanes_wait_and_a_release_wakes_them(database: Database) -> None:
     company, instance = await lanes.make_instance(database)
     await lanes.accept(database, lanes.draft(company, instance))
@@ -251,3 +262,21 @@ async def test_retrying_the_dead_queues_them_once(database: Database) -> None:
         assert await connection.fetchval("SELECT count(*) FROM dead_letters") == 0
     (again,) = await lanes.claim(database)
     assert again.message_id == only.id
+
+
+async def test_hot_statements_read_by_index_however_little_the_planner_knows(database: Database) -> None:
+    """A statement planned while a table was small must not read it whole for as long as the plan lives."""
+    company, instance = await lanes.make_instance(database)
+    watched = "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname ~ '^(messages|outbox|lanes|attempts)'"
+
+    async def scans() -> int:
+        async with database.worker.acquire() as connection:
+            await connection.execute("SELECT pg_stat_force_next_flush()")
+            return int(await connection.fetchval(watched))
+
+    before = await scans()
+    for _ in range(20):
+        await lanes.accept(database, *[lanes.draft(company, instance, lane_key=str(n)) for n in range(10)])
+        claimed = await lanes.claim(database)
+        await lanes.finish(database, *[lanes.sent(item) for item in claimed])
+    assert await scans() == before

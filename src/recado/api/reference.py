@@ -6,6 +6,8 @@ from typing import Any
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
+from recado.api import ingress
+
 _METHODS = ("get", "post", "put", "patch", "delete")
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -41,7 +43,8 @@ def _row(method: str, path: str, operation: dict[str, Any]) -> str:
 
 
 def documented(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with every operation's errors as they are: problem+json, of one shape."""
+    """The document with the routes that the framework does not know, and every operation's errors as they are:
+    problem+json, of one shape."""
     schemas = {**document.get("components", {}).get("schemas", {})}
     schemas["FieldError"] = {
         "type": "object",
@@ -61,9 +64,13 @@ def documented(document: dict[str, Any]) -> dict[str, Any]:
     }
     paths = {
         path: {name: _with_errors(part) if name in _METHODS else part for name, part in operations.items()}
-        for path, operations in document.get("paths", {}).items()
+        for path, operations in (*document.get("paths", {}).items(), *_unknown_to_the_framework())
     }
     return {**document, "paths": paths, "components": {**document.get("components", {}), "schemas": schemas}}
+
+
+def _unknown_to_the_framework() -> list[tuple[str, dict[str, Any]]]:
+    return [(path, item.to_schema()) for path, item in ingress.PATHS.items()]
 
 
 def _with_errors(operation: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,9 @@ class Sender:
 
     async def send(self, claimed: outbox.Claimed) -> outbox.Finish:
         """Send, or settle, a claimed message and return what became of it. Raises only for the database."""
+        if claimed.proven:
+            # A receipt came while the lane was held, and could not take the message out of the queue itself.
+            return outbox.Finish(claimed=claimed, done=True, not_before=_MIN)
         view = await self._runtime.directory.instance(claimed.company_id, claimed.instance_id)
         if view.active is None:
             return self._wait(claimed, view, NotConnected(why="The instance has no connection."))

@@ -86,7 +86,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """A message that this process, and no other, may send now. `fence` proves it when finishing.
 
     `interrupted`: an earlier claim ended without an outcome, so it may have been sent. `unproven_at`: since when
-    an earlier attempt waits for proof.
+    an earlier attempt waits for proof. `proven`: a receipt says meanwhile that it was sent.
     """
 
     company_id: CompanyId
@@ -109,6 +109,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None
     created_at: datetime
     resent: bool
+    proven: bool
 
 
 async def claim(

@@ -298,7 +298,7 @@ RETURNS TABLE (
     company_id uuid, instance_id uuid, key text, fence bigint, message_id uuid, attempts smallint, typing_ms integer,
     unproven_at timestamptz, due_at timestamptz, interrupted boolean, conversation_id uuid, type text,
     priority smallint, address text, content jsonb, reply_to text, client_id text, metadata jsonb,
-    created_at timestamptz, resent boolean
+    created_at timestamptz, resent boolean, proven boolean
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -360,7 +360,7 @@ BEGIN
     SELECT t.company_id, t.instance_id, t.key, t.fence, t.message_id, t.attempts, t.typing_ms, t.unproven_at, t.due_at,
            coalesce(t.interrupted = t.message_id, false) AS interrupted,
            m.conversation_id, m.type, m.priority, m.address, m.content, m.reply_to, m.client_id, m.metadata, m.created_at,
-           m.resent
+           m.resent, m.provider_id IS NOT NULL AND m.status NOT IN ('queued', 'unproven') AS proven
     FROM taken t JOIN messages m ON m.company_id = t.company_id AND m.id = t.message_id
     WHERE t.owner IS NOT NULL;
 END
