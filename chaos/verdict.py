@@ -1,5 +1,6 @@
 """What was promised against what happened: pure functions over what both sides of a run recorded."""
 
+import bisect
 import collections
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -33,7 +34,7 @@ class Outward(msgspec.Struct, kw_only=True):
     duplicated: list[str] = []
     #: At the provider but never accepted for any client: only possible when the client gave up, which it does not.
     strange: list[str] = []
-    #: Neighbours of one lane that arrived the wrong way round.
+    #: What arrived out of its lane's turn.
     disordered: list[str] = []
 
 
@@ -71,15 +72,29 @@ class Inward(msgspec.Struct, kw_only=True):
 
 
 def _disordered(lanes: Mapping[str, Sequence[tuple[int, str]]]) -> list[str]:
-    """The names that arrived after one that was accepted later."""
+    """The fewest arrivals without which every lane would be in order: those that came out of turn."""
     found = []
     for arrivals in lanes.values():
-        highest = -1
-        for number, name in arrivals:
-            if number < highest:
-                found.append(name)
-            highest = max(highest, number)
+        found += _out_of_turn(arrivals)
     return found
+
+
+def _out_of_turn(arrivals: Sequence[tuple[int, str]]) -> list[str]:
+    """What a longest increasing subsequence leaves out."""
+    tails: list[int] = []
+    ends: list[int] = []
+    before: list[int] = []
+    for position, (number, _) in enumerate(arrivals):
+        at = bisect.bisect_left(tails, number)
+        before.append(ends[at - 1] if at else -1)
+        tails[at : at + 1] = [number]
+        ends[at : at + 1] = [position]
+    kept = set()
+    position = ends[-1] if ends else -1
+    while position >= 0:
+        kept.add(position)
+        position = before[position]
+    return [name for position, (_, name) in enumerate(arrivals) if position not in kept]
 
 
 def outward(sent: Iterable[Sent], reached: Iterable[Reached], unproven: set[str]) -> Outward:

@@ -6,6 +6,7 @@ accepted work, the workers, and last the door. Stop: the door first, then worker
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Collection, Iterator
@@ -379,4 +380,11 @@ def run(
 
     logs.configure(settings.log_level, settings.log_format)
     traces.configure(settings)
-    uvloop.run(_run(Recado(settings, roles=roles, api=api, migrations=migrations), announce))
+    # What was made by now lives as long as the process; collecting garbage need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    try:
+        uvloop.run(_run(Recado(settings, roles=roles, api=api, migrations=migrations), announce))
+    finally:
+        traces.flush()

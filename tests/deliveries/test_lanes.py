@@ -110,7 +110,7 @@ async def test_an_event_during_the_claim_wakes_the_lane(world: World) -> None:
     async with world.db.worker.acquire() as keeper, world.db.worker.acquire() as claimer:
         await keeper.execute("UPDATE delivery_lanes SET next_at = now()")
         await keeper.execute("SELECT pg_advisory_lock($1)", gate)
-        arguments = (datetime.now(UTC), 10, me, LEASE, *deliveries.START, 16, [], [], [])
+        arguments: tuple[object, ...] = (datetime.now(UTC), 10, me, LEASE, *deliveries.START, 16, [], [], [])
         claiming = asyncio.create_task(claimer.fetch(gated, *arguments))
         while not await keeper.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             assert not claiming.done()

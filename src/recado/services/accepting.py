@@ -322,7 +322,6 @@ class Acceptor:
             self._runtime.directory.invalidate()
             raise no_instance(items[0].view.id) from error
         self._runtime.signals.set("lanes")
-        self._runtime.signals.set("deliveries")
         metrics.messages_queued.inc(len(written))
         return [
             _answer(item, draft) if item.id in written else _replay(item, first.get((item.company_id, item.key or "")))

@@ -20,6 +20,7 @@ import structlog
 
 from recado.domain import content as contents
 from recado.domain import ids
+from recado.domain.ids import ServerId
 from recado.domain.provider import (
     Accepted,
     CallFailed,
@@ -43,6 +44,7 @@ from recado.services.accepting import event_data, pacing_of
 from recado.services.directory import ConnectionView, InstanceView
 from recado.services.runtime import Runtime
 from recado.store import lanes, messages, outbox
+from recado.telemetry import metrics, traces
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +62,7 @@ class Sender:
         self._runtime = runtime
         # One provider server that is away must not cost every lane a time-out and an attempt each.
         self._breaker = Breaker(threshold=8, open_seconds=5.0)
+        self._refused: dict[str, set[ServerId]] = {}
         self._random = random.Random()
 
     async def send(self, claimed: outbox.Claimed) -> outbox.Finish:
@@ -99,16 +102,25 @@ class Sender:
         started = time.perf_counter()
         outcome = await self._call(provider, active.connection, prepared)
         duration_ms = (time.perf_counter() - started) * 1000
+        self._judge(server, active.kind, outcome)
+        return await self._decide(claimed, view, active, outcome, started_at, duration_ms)
+
+    def _judge(self, server: ServerId, kind: str, outcome: Outcome) -> None:
+        """Count an outcome for or against the server it came from."""
         if isinstance(outcome, Retry | Unknown):
             self._breaker.failed(server, time.monotonic())
+            if self._breaker.opens_at(server) is not None:
+                self._refused.setdefault(kind, set()).add(server)
         else:
             self._breaker.succeeded(server)
-        return await self._decide(claimed, view, active, outcome, started_at, duration_ms)
+            self._refused.get(kind, set()).discard(server)
+        metrics.breaker_open.labels(kind=kind).set(len(self._refused.get(kind, ())))
 
     async def _call(self, provider: Provider, connection: Connection, message: Outgoing) -> Outcome:
         try:
-            async with timeout(self._runtime.settings.send_timeout_seconds):
-                return await provider.send(connection, message)
+            with traces.span("send", kind=provider.kind):
+                async with timeout(self._runtime.settings.send_timeout_seconds):
+                    return await provider.send(connection, message)
         except TimeoutError:
             return Unknown(why=f"No answer within {self._runtime.settings.send_timeout_seconds:g} s.")
         except Exception as error:

@@ -103,7 +103,7 @@ class EmbeddedPostgres:
         while True:
             await asyncio.sleep(0.5)
             if not self._alive():
-                log.error("database_gone", data=str(self._data), action="starting it again")
+                log.error("database_gone", directory=str(self._data), action="starting it again")
                 try:
                     await asyncio.to_thread(self.start)
                 except RuntimeError as error:

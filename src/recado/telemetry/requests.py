@@ -1,11 +1,13 @@
 """An ASGI layer around the API: a request id in every log line and answer, the request metrics, a span."""
 
+import functools
+import random
 import re
 import time
-import uuid
 from typing import Any, Protocol
 
 import structlog
+from prometheus_client import Counter, Histogram
 
 from recado.telemetry import metrics, traces
 
@@ -33,7 +35,7 @@ class Requests:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _given_id(scope["headers"]) or uuid.uuid4().hex
+        request_id = _given_id(scope["headers"]) or f"{_random.getrandbits(128):032x}"
         status = 500
 
         async def send_with_id(message: Any) -> None:
@@ -43,17 +45,30 @@ class Requests:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id), traces.span("request"):
+        # The server runs each request in a context of its own, so nothing needs to be unbound.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        with traces.span("request"):
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
                 # The router leaves the template it matched; an address nobody serves must not become a label.
                 route = str(scope.get("path_template") or "unmatched")
                 method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-                metrics.http_requests.labels(method, route, str(status)).inc()
-                metrics.http_request_duration.labels(method, route).observe(time.perf_counter() - started)
+                count, duration = _series(method, route, status)
+                count.inc()
+                duration.observe(time.perf_counter() - started)
 
 
+@functools.cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """The time series of a route; their number is bounded by the routes and the statuses there are."""
+    return (
+        metrics.http_requests.labels(method, route, str(status)),
+        metrics.http_request_duration.labels(method, route),
+    )
+
+
+_random = random.Random()
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _SENSIBLE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 

@@ -83,9 +83,11 @@ class DeliveryWorker:
         return taken
 
     async def _step(self, stop: asyncio.Event) -> None:
-        whole_walk = self._after == deliveries.START
-        # A walk that began in the middle and found nothing says nothing of the endpoints before it.
-        if not await self.take() and (whole_walk or not self._endpoints.free(self._clock())) and not stop.is_set():
+        from_start = self._after == deliveries.START
+        taken = await self.take()
+        # Nothing else is due when a walk from the start came to the end: what ends or happens now gives a signal.
+        looked_at_all = from_start and self._after == deliveries.START
+        if (looked_at_all or not taken and not self._endpoints.free(self._clock())) and not stop.is_set():
             await self._wait(self._clock())
 
     async def _claim(self, limit: int, now: datetime) -> list[deliveries.Claimed]:

@@ -107,8 +107,6 @@ class SenderWorker:
             finished = await db.retrying(lambda: outbox.finish(connection, results, now=datetime.now(UTC)))
         by_message = {row.message_id: row for row in finished}
         self._runtime.signals.set("lanes")
-        if any(result.event_type for result in results):
-            self._runtime.signals.set("deliveries")
         return [by_message.get(result.claimed.message_id) for result in results]
 
     def _observe(self, result: outbox.Finish) -> None:
