@@ -36,7 +36,7 @@ FULL = Size(
     crowd=400, pause=0.8,
 )  # fmt: skip
 QUICK = Size(
-    seconds=26, drain=24, kills=(2, 1, 1), provider_rounds=1, provider_seconds=(0.5, 1.2), outage=8, crowds=1,
+    seconds=16, drain=42, kills=(2, 1, 1), provider_rounds=1, provider_seconds=(0.5, 1.2), outage=8, crowds=1,
     crowd=200, pause=0.5,
 )  # fmt: skip
 

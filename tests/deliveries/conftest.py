@@ -186,24 +186,6 @@ def conversation() -> ConversationId:
     return ConversationId(ids.new())
 
 
-# TEMPORARY-BEGIN
-@pytest.fixture
-async def database_url(server: Any) -> AsyncIterator[str]:
-    from pathlib import Path
-
-    from recado.store import db
-
-    url = await server.fresh()
-    c = await db.connect(url)
-    await c.execute(Path("/tmp/plan/deliveries_schema.sql").read_text())
-    await c.close()
-    yield url
-    await server.drop(url)
-
-
-# TEMPORARY-END
-
-
 @pytest.fixture
 async def world(runtime: Runtime) -> AsyncIterator[World]:
     """A company with one instance and no endpoint yet."""

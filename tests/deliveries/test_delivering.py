@@ -137,11 +137,20 @@ def test_verdicts() -> None:
 
 def test_a_slow_endpoint_counts_against_itself_only() -> None:
     endpoints, slow = Endpoints(16, random.Random(1)), WebhookId(ids.new())
-    for _ in range(endpoints.each):
-        endpoints.started(slow, DeliveryId(ids.new()), NOW)
+    flights = [DeliveryId(ids.new()) for _ in range(endpoints.each)]
+    for flight in flights:
+        endpoints.started(slow, flight, NOW)
     assert endpoints.free(NOW) == 16 - endpoints.each
     assert endpoints.rooms(NOW)[slow] == Room(healthy=0, failing=0)
-    assert endpoints.free(NOW + timedelta(seconds=2)) == 16
+    later = NOW + timedelta(seconds=2)
+    assert endpoints.free(later) == 16
+    for flight in flights:
+        endpoints.ended(slow, flight, later)
+    # It keeps the smaller share until it answers quickly, so that it cannot take half of everything again and again.
+    assert endpoints.rooms(later)[slow].healthy == endpoints.each // 4
+    endpoints.started(slow, flights[0], later)
+    endpoints.ended(slow, flights[0], later)
+    assert slow not in endpoints.rooms(later)
 
 
 def test_many_slow_endpoints_still_have_a_bound() -> None:

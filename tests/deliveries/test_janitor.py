@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import web
 
 from recado.config import Settings
 from recado.domain import ids
@@ -11,7 +12,7 @@ from recado.services import webhooks
 from recado.store import db, deliveries, retention
 from recado.telemetry import metrics
 from recado.workers import janitor
-from tests.deliveries.conftest import World, conversation
+from tests.deliveries.conftest import Received, World, conversation
 
 NEVER = asyncio.Event()
 
@@ -155,9 +156,16 @@ async def test_lanes_that_get_work_meanwhile_are_kept(world: World) -> None:
 
 
 async def test_deleted_endpoints_are_removed_after_a_while(world: World, settings: Settings, now: datetime) -> None:
-    _, webhook = await world.endpoint()
+    endpoint, webhook = await world.endpoint()
+
+    async def answer(_: Received) -> web.Response:
+        await webhooks.delete(world.runtime, world.principal, webhook.id)
+        return web.Response(status=200)
+
+    # Deleted while a delivery is in flight, whose end must not undo it.
+    endpoint.answer = answer
     await world.happen(conversation())
-    await webhooks.delete(world.runtime, world.principal, webhook.id)
+    await world.settle()
     await janitor.clean(world.db, settings, now, NEVER)
     assert await count(world, "webhooks") == 1
     await janitor.clean(world.db, settings, now + timedelta(minutes=11), NEVER)

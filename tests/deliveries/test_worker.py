@@ -29,7 +29,7 @@ async def test_what_an_endpoint_receives(world: World) -> None:
     await world.settle()
     (got,) = endpoint.received
     assert got.headers["Content-Type"] == "application/json"
-    assert got.headers["User-Agent"].startswith("Recado")
+    assert got.headers["User-Agent"].lower().startswith("recado")
     assert got.body == {
         "id": got.headers["webhook-id"],
         "type": "message.received",
@@ -146,7 +146,7 @@ async def test_a_slow_endpoint_delays_no_other(world: World, runtime: Runtime) -
         await world.happen(*(conversation() for _ in range(20)))
         runtime.signals.set("deliveries")
     assert sorted([(await quick.arrival()).number for _ in range(200)]) == list(range(200))
-    assert 0 < len(slow.received) <= runtime.settings.delivery_concurrency // 4
+    assert 0 < len(slow.received) <= runtime.settings.delivery_concurrency // 2
     release.set()
     assert sorted([(await slow.arrival()).number for _ in range(200)]) == list(range(200))
     stop.set()

@@ -21,20 +21,26 @@ FIRST_PROBE = timedelta(seconds=5)
 LAST_PROBE = timedelta(minutes=15)
 #: From then on an answer is slow: it counts against its endpoint, no longer against the process.
 SLOW = timedelta(seconds=1)
+#: For so long after a slow answer an endpoint has a smaller share, unless a quick one comes first.
+SLOW_FOR = timedelta(minutes=1)
 
 
 class _Endpoint(msgspec.Struct):
     flights: dict[DeliveryId, datetime] = msgspec.field(default_factory=dict)
+    slow_until: datetime | None = None
     failures: int = 0
     failed_from: datetime | None = None
     probe_at: datetime | None = None
 
 
 class Endpoints:
-    """At most `concurrency` quick deliveries in flight, four times as many with the slow ones; `each` per endpoint."""
+    """At most `concurrency` quick deliveries in flight, four times as many with the slow ones.
+
+    An endpoint has at most `each` of them, half of what there is; a slow one a quarter of that.
+    """
 
     def __init__(self, concurrency: int, rng: random.Random) -> None:
-        self.each = max(2, concurrency // 4)
+        self.each = max(2, concurrency // 2)
         self._concurrency = concurrency
         self._rng = rng
         self._known: dict[WebhookId, _Endpoint] = {}
@@ -51,34 +57,38 @@ class Endpoints:
         return {webhook_id: self._room(endpoint, now) for webhook_id, endpoint in self._known.items()}
 
     def _room(self, endpoint: _Endpoint, now: datetime) -> Room:
-        slow = any(now - at >= SLOW for at in endpoint.flights.values())
+        slow = _ahead(endpoint.slow_until, now) or any(now - at >= SLOW for at in endpoint.flights.values())
         share = max(1, self.each // 4) if slow else self.each
-        probing = not endpoint.flights and (endpoint.probe_at is None or endpoint.probe_at <= now)
+        probing = not endpoint.flights and not _ahead(endpoint.probe_at, now)
         return Room(healthy=max(0, share - len(endpoint.flights)), failing=int(probing))
 
     def _forget(self, now: datetime) -> None:
         old = [
             webhook_id
             for webhook_id, endpoint in self._known.items()
-            if not endpoint.flights and (endpoint.failed_from is None or now - endpoint.failed_from > 8 * LAST_PROBE)
-            and (endpoint.probe_at is None or endpoint.probe_at <= now)
-        ]  # fmt: skip
+            if not endpoint.flights
+            and not _ahead(endpoint.slow_until, now)
+            and not _ahead(endpoint.probe_at, now)
+            and (endpoint.failed_from is None or now - endpoint.failed_from > 8 * LAST_PROBE)
+        ]
         for webhook_id in old:
             del self._known[webhook_id]
 
     def next_probe(self, now: datetime) -> datetime | None:
         """When the next failing endpoint may be probed, if that is ahead."""
-        return min((e.probe_at for e in self._known.values() if e.probe_at and e.probe_at > now), default=None)
+        probes = [endpoint.probe_at for endpoint in self._known.values()]
+        return min((at for at in probes if at is not None and at > now), default=None)
 
     def started(self, webhook_id: WebhookId, delivery_id: DeliveryId, now: datetime) -> None:
         """A delivery is in flight."""
         self._known.setdefault(webhook_id, _Endpoint()).flights[delivery_id] = now
 
-    def ended(self, webhook_id: WebhookId, delivery_id: DeliveryId) -> None:
-        """It no longer is."""
+    def ended(self, webhook_id: WebhookId, delivery_id: DeliveryId, now: datetime) -> None:
+        """It no longer is. How long it took decides the endpoint's share from now on."""
         endpoint = self._known.get(webhook_id)
-        if endpoint is not None:
-            endpoint.flights.pop(delivery_id, None)
+        started = endpoint.flights.pop(delivery_id, None) if endpoint else None
+        if endpoint is not None and started is not None:
+            endpoint.slow_until = now + SLOW_FOR if now - started >= SLOW else None
 
     def succeeded(self, webhook_id: WebhookId) -> None:
         """The endpoint took a delivery."""
@@ -101,3 +111,7 @@ class Endpoints:
         gap = min(max(lasted / 4, FIRST_PROBE), LAST_PROBE) * self._rng.uniform(1, 1.2)
         endpoint.probe_at = now + max(gap, timedelta(seconds=retry_after or 0))
         return endpoint.failed_from
+
+
+def _ahead(at: datetime | None, now: datetime) -> bool:
+    return at is not None and at > now

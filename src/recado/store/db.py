@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: one pool per role, JSON as Python data, and the door a company's queries go through."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -27,6 +27,7 @@ AWAY = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -50,6 +51,40 @@ async def prepare(connection: Owned) -> None:
         encoder=lambda value: b"\x01" + encode(value),
         decoder=lambda data: decode(data[1:]),
     )
+
+
+class _Pooled(asyncpg.Connection):
+    """A connection that ends itself when the server says that it is over.
+
+    A server that shuts down or recovers from a crash answers a statement with a FATAL error and closes the line a
+    moment later. In that moment the connection would go back to the pool as if it were sound, and fail the next
+    statement that gets it with an error that nobody expects.
+    """
+
+    async def execute(self, *arguments: Any, **named: Any) -> str:
+        with self._ends_when_over():
+            return await super().execute(*arguments, **named)
+
+    async def fetch(self, *arguments: Any, **named: Any) -> list[Any]:
+        with self._ends_when_over():
+            rows: list[Any] = await super().fetch(*arguments, **named)
+            return rows
+
+    async def fetchrow(self, *arguments: Any, **named: Any) -> Any:
+        with self._ends_when_over():
+            return await super().fetchrow(*arguments, **named)
+
+    async def fetchval(self, *arguments: Any, **named: Any) -> Any:
+        with self._ends_when_over():
+            return await super().fetchval(*arguments, **named)
+
+    @contextlib.contextmanager
+    def _ends_when_over(self) -> Iterator[None]:
+        try:
+            yield
+        except AWAY:
+            self.terminate()
+            raise
 
 
 async def _reset(connection: Connection) -> None:
@@ -84,6 +119,7 @@ class Database:
             self._url,
             min_size=1,
             max_size=self._pool_size,
+            connection_class=_Pooled,
             init=prepare,
             reset=_reset,
             command_timeout=60,

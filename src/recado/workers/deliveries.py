@@ -87,7 +87,7 @@ class DeliveryWorker:
         taken = await self.take()
         # Nothing else is due when a walk from the start came to the end: what ends or happens now gives a signal.
         looked_at_all = from_start and self._after == deliveries.START
-        if (looked_at_all or not taken and not self._endpoints.free(self._clock())) and not stop.is_set():
+        if (looked_at_all or (not taken and not self._endpoints.free(self._clock()))) and not stop.is_set():
             await self._wait(self._clock())
 
     async def _claim(self, limit: int, now: datetime) -> list[deliveries.Claimed]:
@@ -145,7 +145,7 @@ class DeliveryWorker:
         except Exception:
             log.exception("delivery_broke", delivery_id=str(claimed.delivery_id))
         finally:
-            self._endpoints.ended(claimed.webhook_id, claimed.delivery_id)
+            self._endpoints.ended(claimed.webhook_id, claimed.delivery_id, self._clock())
             # There is room again, and perhaps the lane's next delivery.
             self._runtime.signals.set("deliveries")
 

@@ -49,7 +49,7 @@ RETURNING *
 -- name: pause
 -- Stop an endpoint. Nothing is returned when it was paused already.
 UPDATE webhooks SET status = 'paused', paused_reason = $3
-WHERE company_id = $1 AND id = $2 AND status = 'active'
+WHERE company_id = $1 AND id = $2 AND status = 'active' AND events <> '{}'
 RETURNING *
 
 -- name: resume
@@ -61,13 +61,13 @@ RETURNING *
 -- name: mark_failing
 -- Remember since when an endpoint fails. Nothing is returned when it was failing already.
 UPDATE webhooks SET failing_since = $3
-WHERE company_id = $1 AND id = $2 AND failing_since IS NULL
+WHERE company_id = $1 AND id = $2 AND failing_since IS NULL AND events <> '{}'
 RETURNING id
 
 -- name: mark_recovered
 -- An endpoint took a delivery again. Nothing is returned when it was not failing.
 UPDATE webhooks SET failing_since = NULL
-WHERE company_id = $1 AND id = $2 AND failing_since IS NOT NULL
+WHERE company_id = $1 AND id = $2 AND failing_since IS NOT NULL AND events <> '{}'
 RETURNING id
 
 -- name: notify
