@@ -144,8 +144,9 @@ async def _report(
     world: World, streams: Streams, planned: list[faults.Planned], left: dict[str, int], seed: int
 ) -> dict[str, Any]:
     unproven = await _unproven(world)
-    out = verdict.outward(streams.sent, await _reached(world), unproven)
-    into = verdict.inward(streams.acked, _delivered(world))
+    late_out, late_in = await world.late()
+    out = verdict.outward(streams.sent, await _reached(world), unproven | late_out)
+    into = verdict.inward(streams.acked, _delivered(world), late_in)
     unmarked = await _unmarked(world, streams, out.duplicated)
     bad_exits = [kill for kill in world.kills if kill.what == "SIGTERM" and kill.exit_code != 0]
     violations = {
@@ -189,6 +190,7 @@ async def _report(
                        for what in sorted({kill.what for kill in world.kills})},
             "left_to_do": left,
             "examples": {
+                "left_to_do": await world.stuck() if any(left.values()) else [],
                 "lost_outward": await _examples(world, streams, out.lost),
                 "duplicated_unmarked": await _examples(world, streams, unmarked),
                 "disordered_outward": await _examples(world, streams, out.disordered),

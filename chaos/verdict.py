@@ -28,7 +28,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
 class Outward(msgspec.Struct, kw_only=True):
     accepted: int = 0
     reached: int = 0
-    #: Accepted, not at the provider, and not shown as unproven.
+    #: Accepted, not at the provider, and neither shown as unproven nor still in the outbox.
     lost: list[str] = []
     #: At the provider more than once.
     duplicated: list[str] = []
@@ -97,8 +97,8 @@ def _out_of_turn(arrivals: Sequence[tuple[int, str]]) -> list[str]:
     return [name for position, (_, name) in enumerate(arrivals) if position not in kept]
 
 
-def outward(sent: Iterable[Sent], reached: Iterable[Reached], unproven: set[str]) -> Outward:
-    """Compare acceptances with first arrivals. `unproven` holds the ids of messages that the API shows as such."""
+def outward(sent: Iterable[Sent], reached: Iterable[Reached], accounted: set[str]) -> Outward:
+    """Compare acceptances with first arrivals. `accounted` holds the ids that are unproven or still to do."""
     by_tag = {message.tag: message for message in sent}
     result = Outward(accepted=len(by_tag))
     arrived: set[str] = set()
@@ -114,13 +114,13 @@ def outward(sent: Iterable[Sent], reached: Iterable[Reached], unproven: set[str]
             arrived.add(arrival.tag)
             lanes[message.lane].append((message.number, arrival.tag))
     result.reached = len(arrived)
-    result.lost = [tag for tag, message in by_tag.items() if tag not in arrived and message.message_id not in unproven]
+    result.lost = [tag for tag, message in by_tag.items() if tag not in arrived and message.message_id not in accounted]
     result.disordered = _disordered(lanes)
     return result
 
 
-def inward(acked: Iterable[Acked], delivered: Iterable[Delivered]) -> Inward:
-    """Compare acknowledged inbound messages with the events that companies received."""
+def inward(acked: Iterable[Acked], delivered: Iterable[Delivered], late: set[str]) -> Inward:
+    """Compare acknowledged inbound messages with the events that companies received. `late` is still to deliver."""
     by_id = {message.wamid: message for message in acked}
     result = Inward(accepted=len(by_id))
     arrived: set[str] = set()
@@ -139,6 +139,6 @@ def inward(acked: Iterable[Acked], delivered: Iterable[Delivered]) -> Inward:
         arrived.add(event.wamid)
         lanes[message.conversation].append((message.number, event.wamid))
     result.reached = len(arrived)
-    result.lost = [wamid for wamid in by_id if wamid not in arrived]
+    result.lost = [wamid for wamid in by_id if wamid not in arrived and wamid not in late]
     result.disordered = _disordered(lanes)
     return result

@@ -226,6 +226,37 @@ class World:
         finally:
             await connection.close()
 
+    async def late(self) -> tuple[set[str], set[str]]:
+        """What is not lost but still to do: ids of messages in the outbox, provider ids of undelivered messages."""
+        connection = await product.connect(self.path)
+        try:
+            outward = await connection.fetch("SELECT message_id::text AS id FROM outbox")
+            inward = await connection.fetch(
+                "SELECT e.data -> 'message' ->> 'provider_id' AS id FROM deliveries d JOIN events e"
+                " ON e.company_id = d.company_id AND e.id = d.event_id"
+                " WHERE d.status = 'pending' AND e.type = 'message.received'"
+            )
+            return {row["id"] for row in outward}, {row["id"] for row in inward}
+        finally:
+            await connection.close()
+
+    async def stuck(self) -> list[dict[str, Any]]:
+        """A few of the deliveries and messages that are still to do, for whoever looks into it."""
+        connection = await product.connect(self.path)
+        try:
+            rows = await connection.fetch(
+                "(SELECT 'delivery' AS what, d.id::text, d.attempts, d.last_status, d.last_error, l.owner IS NOT NULL"
+                " AS claimed, l.parked, extract(epoch FROM l.next_at - now())::int AS due_in_s FROM deliveries d"
+                " JOIN delivery_lanes l ON l.company_id = d.company_id AND l.webhook_id = d.webhook_id"
+                " AND l.key = d.lane_key WHERE d.status = 'pending' ORDER BY d.sequence LIMIT 5) UNION ALL"
+                " (SELECT 'message', o.message_id::text, o.attempts, NULL, NULL, l.owner IS NOT NULL, l.parked,"
+                " extract(epoch FROM l.next_at - now())::int FROM outbox o JOIN lanes l ON l.company_id = o.company_id"
+                " AND l.instance_id = o.instance_id AND l.key = o.lane_key ORDER BY o.due_at LIMIT 5)"
+            )
+            return [dict(row) for row in rows]
+        finally:
+            await connection.close()
+
     async def message(self, company: Company, message_id: str) -> dict[str, Any]:
         found: dict[str, Any] = await self.recado.api("GET", f"/v1/messages/{message_id}", token=company.token)
         return found

@@ -67,11 +67,12 @@ def test_one_message_that_jumps_the_queue_is_one_out_of_turn() -> None:
 
 def test_inward_losses_duplicates_disorder_and_mix_ups_are_told_apart() -> None:
     messages = [acked("1", 0), acked("2", 1), acked("3", 2)]
-    result = verdict.inward(messages, [delivered("2"), delivered("1"), delivered("1"), delivered("9")])
+    result = verdict.inward(messages, [delivered("2"), delivered("1"), delivered("1"), delivered("9")], set())
     assert (result.accepted, result.reached) == (3, 2)
+    assert not verdict.inward(messages[2:], [], {"3"}).lost
     assert (result.lost, result.duplicated, result.disordered, result.strange) == (["3"], ["1"], ["2"], ["9"])
     for other in ({"company": "b"}, {"sender": "66"}, {"name": "Bia"}, {"text": "another's"}):
-        assert verdict.inward([acked("1", 0)], [delivered("1", **other)]).mixed_up == ["1"]
+        assert verdict.inward([acked("1", 0)], [delivered("1", **other)], set()).mixed_up == ["1"]
 
 
 def test_every_limit_speaks_of_a_row_that_exists() -> None:

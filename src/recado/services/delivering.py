@@ -19,7 +19,7 @@ from recado.domain.ids import CompanyId, WebhookId
 from recado.kit import http, signing
 from recado.kit.crypto import CryptoError, Keyring
 from recado.services.runtime import Runtime
-from recado.store import db, deliveries, events, webhooks
+from recado.store import deliveries, events, webhooks
 from recado.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -258,27 +258,16 @@ async def recover(runtime: Runtime, company_id: CompanyId, webhook_id: WebhookId
 async def pause(runtime: Runtime, company_id: CompanyId, webhook_id: WebhookId, reason: str) -> None:
     """Stop delivering to an endpoint, keep what waits, and tell the company: its other endpoints and its event log."""
     async with runtime.db.work() as connection:
-        if not await pause_within(connection, company_id, webhook_id, reason):
+        paused = await webhooks.pause(connection, company_id, webhook_id, reason)
+        if paused is None:
             return
+        await deliveries.park(connection, company_id, webhook_id)
+        told = {
+            "webhook_id": str(webhook_id),
+            "reason": reason,
+            "failing_since": paused.failing_since,
+            "pending": await deliveries.count_pending(connection, company_id, webhook_id),
+        }
+        event = events.NewEvent(company_id=company_id, type="webhook.paused", data=told, instance_id=paused.instance_id)
+        await events.insert(connection, [event])
     log.warning("webhook_paused", webhook_id=str(webhook_id), company_id=str(company_id), reason=reason)
-
-
-async def pause_within(
-    connection: db.Connection, company_id: CompanyId, webhook_id: WebhookId, reason: str
-) -> webhooks.Webhook | None:
-    """`pause` within the caller's transaction, last in it; None when the endpoint was paused already."""
-    paused = await webhooks.pause(connection, company_id, webhook_id, reason)
-    if paused is None:
-        return None
-    await deliveries.park(connection, company_id, webhook_id)
-    told = {
-        "webhook_id": str(webhook_id),
-        "reason": reason,
-        "failing_since": paused.failing_since,
-        "pending": await deliveries.count_pending(connection, company_id, webhook_id),
-    }
-    await events.insert(
-        connection,
-        [events.NewEvent(company_id=company_id, type="webhook.paused", data=told, instance_id=paused.instance_id)],
-    )
-    return paused

@@ -427,7 +427,9 @@ CREATE TABLE delivery_lanes (
     PRIMARY KEY (company_id, webhook_id, key),
     FOREIGN KEY (company_id, webhook_id) REFERENCES webhooks ON DELETE CASCADE
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX delivery_lanes_due ON delivery_lanes (next_at) WHERE next_at IS NOT NULL AND NOT parked;
+-- Claimed per endpoint: (company, webhook) is walked by a loose index scan, then the earliest lanes of each.
+CREATE INDEX delivery_lanes_due ON delivery_lanes (company_id, webhook_id, next_at)
+    WHERE next_at IS NOT NULL AND NOT parked;
 
 -- One event to one endpoint. status: pending, delivered, failed.
 CREATE TABLE deliveries (
@@ -462,28 +464,121 @@ CREATE TABLE delivery_attempts (
     FOREIGN KEY (company_id, delivery_id) REFERENCES deliveries ON DELETE CASCADE
 );
 
+-- Claims up to `most` due lanes, of the endpoints after a given one, and returns the head of each. The endpoints that
+-- have scheduled lanes are walked by a loose index scan, so the cost does not depend on how much waits for any of them.
+-- An endpoint gives at most `each` lanes, or what its room says; one that is failing gives a probe, due or not.
+-- Two statements for the reason given at claim_lanes.
+CREATE FUNCTION claim_deliveries(
+    at timestamptz, most integer, claimer uuid, lease interval, after_company uuid, after_webhook uuid, each integer,
+    roomy uuid[], healthy_rooms integer[], failing_rooms integer[]
+) RETURNS TABLE (
+    company_id uuid, webhook_id uuid, key text, fence bigint, delivery_id uuid, attempts smallint, url text,
+    secret bytea, previous_secret bytea, previous_until timestamptz, failing_since timestamptz, number integer,
+    first_at timestamptz, event_id uuid, type text, event_at timestamptz, instance_id uuid, conversation_id uuid,
+    sequence bigint, data text
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    held delivery_lanes[];
+BEGIN
+    WITH RECURSIVE endpoints AS (
+        (SELECT company_id, webhook_id FROM delivery_lanes
+         WHERE next_at IS NOT NULL AND NOT parked AND (company_id, webhook_id) > (after_company, after_webhook)
+         ORDER BY company_id, webhook_id LIMIT 1)
+        UNION ALL
+        SELECT n.company_id, n.webhook_id FROM endpoints e, LATERAL (
+            SELECT company_id, webhook_id FROM delivery_lanes
+            WHERE next_at IS NOT NULL AND NOT parked AND (company_id, webhook_id) > (e.company_id, e.webhook_id)
+            ORDER BY company_id, webhook_id LIMIT 1) n
+    ), due AS MATERIALIZED (
+        SELECT l.* FROM endpoints e
+        CROSS JOIN LATERAL (
+            SELECT * FROM webhooks w
+            WHERE w.company_id = e.company_id AND w.id = e.webhook_id AND w.status = 'active' AND w.events <> '{}' LIMIT 1
+        ) w
+        CROSS JOIN LATERAL (
+            SELECT * FROM delivery_lanes d
+            WHERE d.company_id = e.company_id AND d.webhook_id = e.webhook_id AND NOT d.parked
+                AND d.next_at <= CASE WHEN w.failing_since IS NULL THEN at ELSE 'infinity' END
+                AND (d.next_at <= at OR d.owner IS NULL)
+            ORDER BY d.next_at
+            LIMIT greatest(0, CASE WHEN w.failing_since IS NULL
+                THEN coalesce((healthy_rooms)[array_position(roomy, w.id)], each)
+                ELSE coalesce((failing_rooms)[array_position(roomy, w.id)], 1) END)
+            FOR UPDATE SKIP LOCKED
+        ) l
+        LIMIT most
+    )
+    SELECT array_agg(d::delivery_lanes) INTO held FROM due d;
+    IF held IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH heads AS MATERIALIZED (
+        SELECT d.company_id, d.webhook_id, d.key, d.woken, w.url, w.secret, w.previous_secret, w.previous_until,
+               w.failing_since, h.id AS delivery_id, h.event_id, h.attempts
+        FROM unnest(held) d
+        JOIN webhooks w ON w.company_id = d.company_id AND w.id = d.webhook_id
+        LEFT JOIN LATERAL (
+            SELECT * FROM deliveries p
+            WHERE p.webhook_id = d.webhook_id AND p.lane_key = d.key AND p.status = 'pending'
+            ORDER BY p.sequence LIMIT 1
+        ) h ON true
+    ), taken AS (
+        UPDATE delivery_lanes l SET
+            fence = l.fence + 1,
+            woken = false,
+            owner = CASE WHEN h.delivery_id IS NOT NULL THEN claimer END,
+            next_at = CASE WHEN h.delivery_id IS NOT NULL THEN at + lease WHEN h.woken THEN at END
+        FROM heads h
+        WHERE l.company_id = h.company_id AND l.webhook_id = h.webhook_id AND l.key = h.key
+        RETURNING l.fence, h.*
+    )
+    SELECT t.company_id, t.webhook_id, t.key, t.fence, t.delivery_id, t.attempts, t.url, t.secret, t.previous_secret,
+           t.previous_until, t.failing_since, coalesce(a.number, 0) + 1 AS number, f.at AS first_at,
+           t.event_id, e.type, e.at, e.instance_id, e.conversation_id, e.sequence, e.data::text AS data
+    FROM taken t
+    LEFT JOIN LATERAL (
+        SELECT a.number FROM delivery_attempts a WHERE a.company_id = t.company_id AND a.delivery_id = t.delivery_id
+        ORDER BY a.number DESC LIMIT 1
+    ) a ON true
+    LEFT JOIN LATERAL (
+        -- The first attempt since the delivery was made or last put back.
+        SELECT b.at FROM delivery_attempts b WHERE t.attempts > 0 AND b.company_id = t.company_id
+            AND b.delivery_id = t.delivery_id AND b.number = a.number - t.attempts + 1
+    ) f ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM events v WHERE v.company_id = t.company_id AND v.id = t.event_id LIMIT 1
+    ) e ON true
+    WHERE t.delivery_id IS NOT NULL;
+END
+$$;
+
 -- Every event goes to every endpoint that asked for it, whoever wrote it: no writer can forget to.
 CREATE FUNCTION fan_out() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM added a JOIN webhooks w ON w.company_id = a.company_id) THEN
         RETURN NULL;
     END IF;
+    -- A test goes to the endpoint under test alone; whoever writes it queues it.
     WITH wanted AS MATERIALIZED (
         SELECT a.company_id, w.id AS webhook_id, a.id AS event_id, a.sequence, w.status = 'paused' AS parked,
-               coalesce(a.conversation_id, a.instance_id)::text AS lane_key
+               coalesce(a.conversation_id::text, a.instance_id::text, '') AS lane_key
         FROM added a
         JOIN webhooks w ON w.company_id = a.company_id
             AND (w.instance_id IS NULL OR w.instance_id = a.instance_id)
             AND w.events && ARRAY[a.type, '*']
+        WHERE a.type <> 'webhook.test'
     ), lanes AS (
         INSERT INTO delivery_lanes AS l (company_id, webhook_id, key, next_at, woken, parked)
-        SELECT company_id, webhook_id, coalesce(lane_key, ''), now(), true, bool_or(parked)
-        FROM wanted GROUP BY 1, 2, 3 ORDER BY 1, 2, coalesce(lane_key, '') COLLATE "C"
+        SELECT company_id, webhook_id, lane_key, now(), true, bool_or(parked)
+        FROM wanted GROUP BY company_id, webhook_id, lane_key
+        ORDER BY company_id, webhook_id, lane_key COLLATE "C"
         ON CONFLICT (company_id, webhook_id, key) DO UPDATE
         SET woken = true, next_at = CASE WHEN l.owner IS NULL THEN coalesce(l.next_at, now()) ELSE l.next_at END
     )
     INSERT INTO deliveries (company_id, id, webhook_id, event_id, lane_key, sequence)
-    SELECT company_id, new_id(), webhook_id, event_id, coalesce(lane_key, ''), sequence FROM wanted;
+    SELECT company_id, new_id(), webhook_id, event_id, lane_key, sequence FROM wanted;
     PERFORM pg_notify('recado', 'deliveries');
     RETURN NULL;
 END
