@@ -1,5 +1,6 @@
 """What Recado logs, counts and reports: complete, bounded, and without a secret in it."""
 
+import asyncio
 import json
 import logging
 import os
@@ -171,8 +172,9 @@ async def test_a_request_has_an_id_in_its_logs_and_answer() -> None:
 
     labels = {"method": "GET", "route": "/v1/things/{id}", "status": "204"}
     before = metrics.REGISTRY.get_sample_value("recado_http_requests_total", labels) or 0
-    kept = await _call(app)
-    replaced = await _call(app, b"two words\n")
+    # In a task each, as the server runs them.
+    kept = await asyncio.create_task(_call(app))
+    replaced = await asyncio.create_task(_call(app, b"two words\n"))
     assert kept[0]["headers"] == [(b"x-request-id", b"order-42")]
     assert replaced[0]["headers"] == [(b"x-request-id", seen[1].encode())]
     assert seen[0] == "order-42"

@@ -37,6 +37,13 @@ CASES = [
     Case(label="wrong method", method="PUT", status=405, code="method_not_allowed"),
     Case(label="broken JSON", options={"data": b"{bad", "headers": JSON}, status=400, code="malformed_json"),
     Case(label="not UTF-8", options={"data": b'{"name": "\xff"}', "headers": JSON}, status=400, code="malformed_json"),
+    Case(label="nested too deeply", options={"data": b"[" * 50_000, "headers": JSON}, status=400, code="malformed_json"),
+    Case(
+        label="a field nested too deeply",
+        options={"data": b'{"name": ' + b"[" * 50_000, "headers": JSON},
+        status=400,
+        code="malformed_json",
+    ),
     Case(label="a form", options={"data": {"name": "x"}}, status=415, code="unsupported_media_type"),
     Case(label="no body", status=422, code="invalid"),
     Case(label="not an object", options={"json": []}, status=422, code="invalid"),
@@ -68,6 +75,13 @@ async def test_all_wrong_fields_are_named_at_once(admin: Client) -> None:
     assert fields(reply.body) == ["colour"]
     reply = await admin.call("POST", "/v1/companies", json={"name": "x", "settings": body["settings"]})
     assert fields(reply.body) == ["settings.rate_limit.messages", "settings.rate_limit.hours"]
+
+
+async def test_a_text_that_cannot_be_stored_is_named(admin: Client) -> None:
+    reply = await admin.call("POST", "/v1/companies", json={"name": "a\0b"})
+    assert fields(reply.body) == ["name"]
+    reply = await admin.call("POST", "/v1/companies", json={"name": r"a\u0000b"})
+    assert reply.status == 201, "a backslash and six letters are no NUL character"
 
 
 async def test_a_chunked_body_over_the_limit_is_refused(admin: Client) -> None:

@@ -341,6 +341,44 @@ async def test_a_shared_server_serves_the_numbers_of_several_companies(
     assert listed["error"] == "No connection has the account 333."
 
 
+@pytest.mark.parametrize("owner", ["connected", "unchecked"])
+async def test_an_account_that_two_companies_claim_goes_to_the_one_whose_credentials_are_good(
+    served: "Recado", admin: client.Client, graph_server: graph.Graph, owner: str
+) -> None:
+    secret = secrets.register("app-secret-of-the-server")
+    made = await admin.post(
+        "/v1/servers",
+        {
+            "name": "shared",
+            "kind": "meta",
+            "base_url": graph_server.url,
+            "credentials": {"app_secret": secret},
+            "max_instances": 10,
+        },
+    )
+    thief, victim = [await client.make_company(admin, name) for name in ("thief", "victim")]
+    await client.make_meta_instance(thief, made["id"], account="111")
+    number = await client.make_meta_instance(victim, made["id"], account="111")
+    async with served.runtime.db.work() as connection:
+        key = await connection.fetchval("SELECT hook_key FROM servers WHERE id = $1", UUID(made["id"]))
+        if owner == "connected":
+            await connection.execute(
+                "UPDATE connections SET checked_at = now() WHERE instance_id = $1", UUID(number["id"])
+            )
+    raw = wire.body([wire.change("111", messages=[wire.text("5511999990001", "private")])])
+    digest = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    reply = await admin.as_(None).call(
+        "POST", f"/hooks/meta/{key}", data=raw, headers={"X-Hub-Signature-256": f"sha256={digest}"}
+    )
+    assert reply.status == 200
+    if owner == "connected":
+        await victim.until("/v1/events?type=message.received", lambda page: page["data"])
+    else:
+        page = await admin.until("/v1/raw-webhooks?error=true", lambda page: page["data"])
+        assert page["data"][0]["error"].startswith("Several companies have the account 111")
+    assert (await thief.get("/v1/events?type=message.received"))["data"] == []
+
+
 async def test_order_holds_while_several_processes_work(
     served: "Recado", number: Number, admin: client.Client, graph_server: graph.Graph
 ) -> None:

@@ -106,6 +106,17 @@ async def test_too_large_a_file_is_refused_while_it_arrives(served: "Recado", nu
     assert len(list((served.settings.data_dir / "media").rglob("*-*-*-*-*"))) == 2, "one folder, one file"
 
 
+async def test_a_declared_type_that_no_header_can_carry_is_dropped(number: Number) -> None:
+    document = {"data": "aGVsbG8=", "mime_type": "текст/plain", "filename": 'olá\r\n"x.txt'}
+    sent = await number.company.post(
+        "/v1/messages",
+        {"instance_id": number.instance_id, "to": "5511999990001", "type": "document", "document": document},
+    )
+    message = await number.company.get(f"/v1/messages/{sent['id']}")
+    reply = await download(number.company, message["content"]["media_id"])
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/octet-stream")
+
+
 async def test_links_expire_and_cannot_be_changed(served: "Recado", number: Number) -> None:
     made = await upload(number.company, PNG)
     other = await upload(number.company, JPEG)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from recado.app import Recado
 from tests.support import client, secrets
 from tests.support.client import Client
 from tests.support.graph import Graph
+
+JSON = {"Content-Type": "application/json"}
 
 
 def text(instance: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -182,6 +185,37 @@ async def test_a_batch_answers_each_in_order(company: Client, instance: dict[str
     assert "id" in clash[1]
     many = {"messages": [text(instance)] * 1_001}
     assert (await company.call("POST", "/v1/messages/batch", json=many)).status == 422
+
+
+async def test_one_unreadable_message_spoils_no_batch(company: Client, instance: dict[str, Any]) -> None:
+    good, nul = json.dumps(text(instance)), json.dumps(text(instance, text={"body": "a\0b"}))
+    body = b'{"messages": [' + b", ".join([good.encode(), nul.encode(), good.encode()]) + b"]}"
+    reply = await company.call("POST", "/v1/messages/batch", data=body, headers=JSON)
+    assert reply.status == 200, reply.body
+    results = reply.body["results"]
+    assert ["id" in result for result in results] == [True, False, True]
+    assert results[1]["error"]["code"] == "nul_character"
+    assert results[1]["error"]["errors"][0]["field"] == "messages[1].text.body"
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batch"])
+@pytest.mark.parametrize("text_body", [b'"\xff\xfe"', b"[" * 20_000], ids=["not UTF-8", "nested too deeply"])
+async def test_what_is_no_json_is_no_500(
+    company: Client, instance: dict[str, Any], path: str, text_body: bytes
+) -> None:
+    one = b'{"instance_id": "%s", "to": "5511999990001", "type": "text", "text": {"body": %s}}' % (
+        instance["id"].encode(), text_body,
+    )  # fmt: skip
+    body = one if path == "/v1/messages" else b'{"messages": [%s]}' % one
+    reply = await company.call("POST", path, data=body, headers=JSON)
+    problem = reply.body["results"][0]["error"] if reply.status == 200 else reply.body
+    assert (problem["status"], problem["code"]) == (400, "malformed_json")
+
+
+@pytest.mark.parametrize("query", ["direction=sideways", "status=lost"])
+async def test_a_filter_that_can_match_nothing_is_refused(company: Client, query: str) -> None:
+    reply = await company.call("GET", f"/v1/messages?{query}")
+    assert (reply.status, [wrong["field"] for wrong in reply.body["errors"]]) == (422, [query.split("=")[0]])
 
 
 async def test_over_the_limit_is_429_with_when_to_come_back(company: Client, server_id: str) -> None:

@@ -142,6 +142,8 @@ async def test_a_token_that_was_revoked_holds_the_messages_until_a_new_one(
     shown = await company.get(f"/v1/messages/{message_id}")
     assert shown["status"] == "queued"
     assert shown["attempts"][0]["outcome"] == "not_connected"
+    queue = await company.get(f"/v1/instances/{instance['id']}/queue")
+    assert (queue["counts"]["waiting"], queue["next_send_at"]) == (1, None)
 
 
 async def test_pause_holds_resume_releases_and_clear_takes_back(

@@ -249,3 +249,24 @@ def test_reading_is_fast_enough_for_a_core_to_keep_up() -> None:
         for body in bodies:
             webhooks.read(body)
     assert time.process_time() - started < 1_000 / 3_000
+
+
+def in_messages(*messages: Any) -> list[ProviderEvent]:
+    value = {"metadata": {"phone_number_id": "1"}, "messages": list(messages)}
+    return webhooks.read(msgspec.json.encode({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}))
+
+
+def test_a_nul_in_the_answer_of_a_flow_is_left_out() -> None:
+    reply = {"name": "flow", "response_json": '{"a": "x\\u0000y"}'}
+    interactive = {"type": "nfm_reply", "nfm_reply": reply}
+    (event,) = in_messages({"id": "wamid.1", "from": "5511999990001", "type": "interactive", "interactive": interactive})
+    assert isinstance(event, Received)
+    assert event.content["response"] == {"a": "xy"}
+
+
+@pytest.mark.parametrize("quantity", [1e300, 10**30, "inf", "nan"])
+def test_an_absurd_order_costs_no_other_message(quantity: Any) -> None:
+    item = {"product_retailer_id": "p", "quantity": quantity, "item_price": 1e307, "currency": "BRL"}
+    order = {"id": "wamid.1", "from": "5511999990001", "type": "order", "order": {"product_items": [item]}}
+    text = {"id": "wamid.2", "from": "5511999990001", "type": "text", "text": {"body": "oi"}}
+    assert [event.type for event in in_messages(order, text)] == ["unknown", "message.received"]

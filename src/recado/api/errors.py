@@ -91,7 +91,8 @@ def from_exception(exception: BaseException) -> RecadoError | None:
         return exception
     if isinstance(exception, msgspec.ValidationError):
         return validation.invalid_fields([validation.field_error(str(exception))])
-    if isinstance(exception, msgspec.DecodeError):
+    if isinstance(exception, msgspec.DecodeError | RecursionError):
+        # Only what a caller nests can exhaust the stack: nothing of ours recurses over anything else.
         return validation.malformed(exception)
     if isinstance(exception, refusals.NUL_CHARACTER):
         return errors.Invalid("A text holds the character U+0000, which cannot be stored.", code="nul_character")
@@ -136,7 +137,7 @@ def _from_http(exception: HTTPException) -> RecadoError:
     kind = _CODES.get(exception.status_code)
     phrase = HTTPStatus(exception.status_code).phrase
     if exception.status_code == 404:
-        return errors.NotFound("There is no such route.", code="route_not_found")
+        return errors.NotFound("There is no such route: check the path, and that each id in it is a whole UUID.", code="route_not_found")
     if exception.status_code == 413:
         return errors.TooLarge("The body is larger than this route accepts.")
     if kind is not None:

@@ -15,6 +15,26 @@ Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 #: The id of a message: Recado's own (a UUID) or the provider's.
 MessageRef = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
+#: How deeply data of the caller's own shape may be nested: more than any provider takes, and far from the depth at
+#: which the messages, events and lists that it becomes part of could not be read or written any more.
+DEEPEST = 32
+
+
+def too_deep(value: Any) -> bool:
+    """Whether plain data is nested deeper than `DEEPEST`. Does not recurse, so nothing is too deep for it."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        if not nested:
+            return False
+        level = [inner for item in nested for inner in (item.values() if isinstance(item, dict) else item)]
+    return True
+
+
+def _check_depth(name: str, value: Any) -> None:
+    if value and too_deep(value):
+        raise ValueError(f"`{name}` is nested more than {DEEPEST} levels deep")
+
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The base of every kind."""
@@ -180,6 +200,9 @@ class CatalogContent(Content, frozen=True, kw_only=True):
     header: str | None = None
     sections: list[dict[str, Any]] = []
 
+    def __post_init__(self) -> None:
+        _check_depth("sections", self.sections)
+
 
 class OrderItem(Content, frozen=True, kw_only=True):
     name: Short
@@ -200,6 +223,9 @@ class OrderContent(Content, frozen=True, kw_only=True):
     #: Provider-specific payment settings, passed as they are (Meta's `payment_settings`).
     payment: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        _check_depth("payment", self.payment)
+
 
 class TemplateContent(Content, frozen=True, kw_only=True):
     """A message approved by the provider; `components` as in Meta's Cloud API."""
@@ -207,6 +233,9 @@ class TemplateContent(Content, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     language: Annotated[str, msgspec.Meta(min_length=2, max_length=16)] = "pt_BR"
     components: list[dict[str, Any]] = []
+
+    def __post_init__(self) -> None:
+        _check_depth("components", self.components)
 
 
 class ForwardContent(Content, frozen=True, kw_only=True):

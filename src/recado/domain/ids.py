@@ -47,8 +47,11 @@ def new() -> UUID:
 
 
 def lowest(at: datetime) -> UUID:
-    """The smallest UUIDv7 of the millisecond `at`: the bound of a partition or of a time filter."""
-    return _compose(int(at.timestamp() * 1000), 0, 0)
+    """The smallest UUIDv7 of the millisecond `at`: the bound of a partition or of a time filter.
+
+    Before 1970 there are none, so an earlier time has the smallest of all.
+    """
+    return _compose(max(0, int(at.timestamp() * 1000)), 0, 0)
 
 
 def made_at(identifier: UUID) -> datetime:

@@ -20,6 +20,8 @@ _SEPARATORS = str.maketrans("", "", " -.()\u00a0\u2011")
 _GROUP = re.compile(r"^[0-9-]{10,40}@g\.us$")
 _CHANNEL = re.compile(r"^[0-9]{10,40}@newsletter$")
 _LID = re.compile(r"^[0-9]{5,40}@lid$")
+#: Longer than any address, however it is spelt. What `parse` remembers must stay small.
+_LONGEST = 128
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -36,6 +38,8 @@ def parse(text: str) -> Address:
     Takes a phone with or without `+` and separators, a WhatsApp id (`…@s.whatsapp.net`, `…@c.us`, `…@g.us`,
     `…@newsletter`, `…@lid`) or a contact id of ours (a UUID).
     """
+    if len(text) > _LONGEST:
+        raise ValueError("is too long for a phone number or a WhatsApp id")
     text = text.strip()
     if "@" in text:
         return _whatsapp_id(text)

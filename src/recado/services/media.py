@@ -45,7 +45,7 @@ _HEAD_BYTES = 8_192
 _UNKNOWN_TYPE = "application/octet-stream"
 #: What the bytes of many kinds of document look like; then the declared type tells more.
 _CONTAINERS = frozenset({"application/zip", "application/x-ole-storage", "application/gzip", "text/plain"})
-_TYPE = re.compile(r"^[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+\"-]+)*$")
+_TYPE = re.compile(r"^[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+\"-]+)*$", re.ASCII)
 #: Left out of file names: separators, control characters, and what breaks a header.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\"<>|:*?\u2028\u2029]+')
 _LONGEST_NAME = 200

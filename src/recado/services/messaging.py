@@ -297,8 +297,11 @@ def timeline(row: Mapping[str, Any], attempts: list[Any], receipts: list[Any]) -
             proof["error"] = receipt["error"]
         moments.append(Moment(state=receipt["state"], at=receipt["at"], by="provider", proof=proof))
     # A provider's clock may run before ours: within one message the accepted state always comes first.
-    return [moments[0], *sorted(moments[1:], key=lambda moment: moment.at)]
+    # Providers count in seconds: of what happened in the same one, the lesser state came first.
+    return [moments[0], *sorted(moments[1:], key=lambda moment: (moment.at, _RANK.get(moment.state, 0)))]
 
+
+_RANK: dict[str, int] = {state.value: rank for state, rank in RANK.items()}
 
 #: How an attempt's outcome shows in a timeline, where the name of the outcome is not the name of the state.
 _STATE_OF_OUTCOME = {"accepted": "sent", "refused": "failed", "unknown": "unproven"}

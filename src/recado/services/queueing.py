@@ -14,6 +14,8 @@ from recado.services.directory import Principal
 from recado.services.runtime import Runtime
 from recado.store import lanes, outbox
 
+#: States of an instance in which its messages go.
+_SENDING = ("connected", "degraded")
 _PRIORITY_NAME = {rank: priority.value for priority, rank in PRIORITY_RANK.items()}
 
 
@@ -32,7 +34,8 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
-    """`counts` by state; `next_send_at` is when the lane is looked at next, None while it is paused or empty."""
+    """`counts` by state; `next_send_at` is when the lane is looked at next, None while nothing goes:
+    it is empty, paused, or its number is not connected."""
 
     instance_id: UUID
     status: str
@@ -64,7 +67,7 @@ async def show(
         counts=counts,
         oldest_at=oldest,
         oldest_age_s=(datetime.now(UTC) - oldest).total_seconds() if oldest else None,
-        next_send_at=None if view.paused else summary["next_send_at"],
+        next_send_at=summary["next_send_at"] if not view.paused and view.status in _SENDING else None,
         items=[_item(row) for row in rows[:limit]],
     )
     return shown, len(rows) > limit
@@ -110,7 +113,7 @@ async def _set_paused(runtime: Runtime, principal: Principal, instance_id: UUID,
         await lanes.set_paused(connection, principal.company, checked, paused)
         if paused:
             await lanes.park(connection, principal.company, checked)
-        elif view.status in ("connected", "degraded"):
+        elif view.status in _SENDING:
             await lanes.release(connection, principal.company, checked)
     runtime.signals.set("lanes")
 

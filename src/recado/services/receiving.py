@@ -298,7 +298,8 @@ def _target(
     """The connection an event belongs to, or why there is none.
 
     What comes by a connection's own address can only belong to its company: the sender holds that company's secret
-    and nobody else's. What comes by a server's address can belong to every connection on that server.
+    and nobody else's. What comes by a server's address can belong to every connection on that server. Any company can
+    write any account into an instance of its own, so where several have it, only what their provider says counts.
     """
     if raw.connection_id is not None:
         if own is None:
@@ -314,6 +315,10 @@ def _target(
             for route in by_account.get((raw.kind, event.account), ())
             if route.server_id == raw.server_id and raw.company_id in (ids.PLATFORM, route.company_id)
         ]
+        if len({route.company_id for route in same}) > 1:
+            same = [route for route in same if route.proven]
+            if len({route.company_id for route in same}) != 1:
+                return f"Several companies have the account {event.account}, and it is not clear whose it is."
     return same[0] if same else f"No connection has the account {event.account}."
 
 

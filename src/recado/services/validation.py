@@ -12,6 +12,9 @@ from recado.domain.provider import CredentialField
 
 T = TypeVar("T")
 
+#: How JSON writes U+0000, which PostgreSQL's texts cannot hold. An unescaped one is no JSON.
+_NUL = rb"\u0000"
+
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>[^`]+)`$")
@@ -24,13 +27,26 @@ def decoder(type_: type[T]) -> Callable[[bytes], T]:
 
     def decode(body: bytes) -> T:
         try:
-            return fast.decode(body)
+            decoded = fast.decode(body)
         except msgspec.ValidationError as error:
             raise explain(_plain(body), type_, error) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise malformed(error) from None
+        check_texts(body, decoded)
+        return decoded
 
     return decode
+
+
+def check_texts(body: bytes, decoded: Any, prefix: str = "") -> None:
+    """Raise `Invalid` naming each text that holds U+0000: the database would refuse it without saying which.
+
+    What is still `msgspec.Raw` is left to whoever decodes it.
+    """
+    if _NUL in body:
+        found = _nul_fields(decoded, prefix)
+        if found:
+            raise invalid_fields(found, code="nul_character")
 
 
 def convert(value: Any, type_: type[T], prefix: str = "") -> T:
@@ -53,7 +69,9 @@ def invalid_fields(found: list[FieldError], *, code: str = "invalid") -> Invalid
 
 
 def malformed(error: Exception) -> BadRequest:
-    """The body is not JSON."""
+    """The body is not JSON, or nested deeper than anything that we read."""
+    if isinstance(error, RecursionError):
+        return BadRequest("The body is nested too deeply.", code="malformed_json")
     return BadRequest(f"The body is not valid JSON: {error}.", code="malformed_json")
 
 
@@ -114,8 +132,27 @@ def http_url(value: str, field: str) -> str:
 def _plain(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error) from None
+
+
+def _nul_fields(value: Any, path: str) -> list[FieldError]:
+    if isinstance(value, str):
+        held = "\0" in value
+        message = "A text must not hold the character U+0000: it cannot be stored."
+        return [FieldError(field=path or "body", message=message)] if held else []
+    named: list[tuple[str, Any]] = []
+    if isinstance(value, msgspec.Struct):
+        named = [
+            (f"{path}.{field.encode_name}" if path else field.encode_name, getattr(value, field.name))
+            for field in msgspec.structs.fields(value)
+        ]
+    elif isinstance(value, dict):
+        named = [(f"{path}.{name}" if path else str(name), inner) for name, inner in value.items()]
+        named += [(path, name) for name in value]
+    elif isinstance(value, list | tuple):
+        named = [(f"{path}[{position}]", inner) for position, inner in enumerate(value)]
+    return [found for inner_path, inner in named for found in _nul_fields(inner, inner_path)]
 
 
 def _wrong_fields(value: Any, type_: Any, path: str) -> list[FieldError]:

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from recado.domain.ids import CompanyId, ConnectionId, InstanceId, RawWebhookId, ServerId
+from recado.domain.states import SENDING
 from recado.store import db, queries
 
 Q = queries.load("inbox")
@@ -41,7 +42,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection that events may belong to."""
+    """A connection that events may belong to. `proven`: its provider was asked, and its credentials are good."""
 
     company_id: CompanyId
     id: ConnectionId
@@ -49,6 +50,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     server_id: ServerId
     kind: str
     account: str | None
+    proven: bool
 
 
 async def store(connection: db.Connection, webhooks: Sequence[NewWebhook]) -> None:
@@ -103,6 +105,7 @@ async def routes(
         [connection_id for _, connection_id in connections],
         [kind for kind, _ in accounts],
         [account for _, account in accounts],
+        list(SENDING),
     )
     return [Route(**row) for row in rows]
 

@@ -1,7 +1,7 @@
 """Messages: send, look at, take back, try again."""
 
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from recado.api import dependencies, errors, front, paging
 from recado.api.dependencies import Principal, Runtime
 from recado.domain.errors import RecadoError
+from recado.domain.states import MessageStatus
 from recado.services import messaging, validation
 from recado.services.accepting import AcceptedMessage, Acceptor, MessageRequest
 from recado.services.messaging import DeadLetter, MessageView
@@ -107,8 +108,8 @@ async def list_messages(
     instance_id: FromQuery[UUID | None] = None,
     conversation_id: FromQuery[UUID | None] = None,
     contact_id: FromQuery[UUID | None] = None,
-    direction: FromQuery[str | None] = None,
-    status: FromQuery[str | None] = None,
+    direction: FromQuery[Literal["inbound", "outbound"] | None] = None,
+    status: FromQuery[MessageStatus | None] = None,
     since: Since = None,
     q: FromQuery[str | None] = None,
 ) -> paging.Page[MessageView]:
@@ -122,7 +123,7 @@ async def list_messages(
         conversation_id=conversation_id,
         contact_id=contact_id,
         direction=direction,
-        status=status,
+        status=status.value if status else None,
         since=since,
         text=q,
     )
@@ -188,12 +189,20 @@ _decode_one = msgspec.json.Decoder(MessageRequest)
 
 
 def _decoded(position: int, raw: msgspec.Raw) -> MessageRequest | RecadoError:
+    prefix = f"messages[{position}]"
     try:
         decoded: MessageRequest = _decode_one.decode(raw)
+        validation.check_texts(bytes(raw), decoded, prefix)
         return decoded
+    except RecadoError as error:
+        return error
     except msgspec.ValidationError as error:
-        value = msgspec.json.decode(raw)
-        return validation.explain(value, MessageRequest, error, prefix=f"messages[{position}]")
+        try:
+            return validation.explain(msgspec.json.decode(raw), MessageRequest, error, prefix)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as worse:
+            return validation.malformed(worse)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return validation.malformed(error)
 
 
 def _result(result: AcceptedMessage | RecadoError) -> BatchResult:

@@ -144,14 +144,14 @@ def _wait(headers: Mapping[str, str]) -> float | None:
     usage = decode(headers.get("x-business-use-case-usage", "").encode())
     rows = [row for rows in usage.values() if isinstance(rows, list) for row in rows] if isinstance(usage, dict) else []
     waits = [row.get("estimated_time_to_regain_access") for row in rows if isinstance(row, dict)]
-    minutes = max((wait for wait in waits if isinstance(wait, int | float)), default=0)
+    minutes = max((min(wait, _LONGEST_WAIT) for wait in waits if isinstance(wait, int | float)), default=0)
     return min(minutes * 60.0, _LONGEST_WAIT) if minutes > 0 else None
 
 
 def _until(http_date: str) -> float | None:
     try:
         at = parsedate_to_datetime(http_date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
 

@@ -11,7 +11,6 @@ otherwise a hash of the object and its time, so that a repeated webhook gives th
 import base64
 import binascii
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +50,9 @@ _NOTICES = (
     ("business_", "account.updated"),
     ("security", "account.updated"),
 )
+
+#: No quantity, price or place is larger; up to here a number is exact.
+_LARGEST = 2.0**53
 
 #: Keys of a message that are read into the event itself; every other one goes to `extra`.
 _READ = frozenset({"id", "from", "to", "timestamp", "type", "context", "group_id", "from_user_id", "to_user_id"})
@@ -584,8 +586,8 @@ def _number(value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise _Unreadable("not a number") from error
-    if not math.isfinite(number):
-        raise _Unreadable("not a finite number")
+    if not abs(number) < _LARGEST:
+        raise _Unreadable("not a number of anything")
     return number
 
 
@@ -610,8 +612,9 @@ def _hex(sha256: str | None) -> str | None:
 
 
 def _json(text: str | None) -> Any:
+    """JSON within JSON. A NUL in it shows only now."""
     try:
-        return msgspec.json.decode(text or "null")
+        return _without_nul(msgspec.json.decode(text or "null"))
     except (ValueError, RecursionError):
         return text
 

@@ -115,7 +115,10 @@ def verify(secret: str | None, headers: Mapping[str, str], body: bytes) -> bool:
 
 def read(body: bytes) -> list[ProviderEvent]:
     """The events of a body, in its order. Raises `ValueError` when it is not the sandbox's shape."""
-    decoded = msgspec.json.decode(body, type=Body)
+    try:
+        decoded = msgspec.json.decode(body, type=Body)
+    except RecursionError as error:
+        raise ValueError("the body is nested too deeply") from error
     return [_read(event) for event in decoded.events]
 
 

@@ -45,10 +45,12 @@ WHERE i.source = ANY($1::uuid[])
 
 -- name: route
 -- The connections that webhooks came by, and those that have one of the accounts named in them, the oldest first.
-SELECT company_id, id, instance_id, server_id, kind, account FROM connections
+SELECT company_id, id, instance_id, server_id, kind, account, checked_at IS NOT NULL AND status = ANY($5::text[]) AS proven
+FROM connections
 WHERE (company_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 UNION
-SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.account
+SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.account,
+       c.checked_at IS NOT NULL AND c.status = ANY($5::text[]) AS proven
 FROM unnest($3::text[], $4::text[]) AS w (kind, account)
 JOIN connections c ON c.kind = w.kind AND c.account = w.account
 ORDER BY id
