@@ -1,11 +1,14 @@
 """Claims per second with little and with much waiting, by the product's own store functions.
 
 Two databases on one embedded server, 1,000 lanes each, are worked on in turns, batch by batch: claim, finish, as
-the dispatcher and the senders do. What was taken is put back between the rounds, outside the measured time.
+the dispatcher and the senders do. Claiming is what is measured: finishing writes history, however much waits. What
+was taken is put back between the rounds.
 """
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,8 @@ LANES = 1_000
 BATCH = 128
 #: Batches of each database between two refills.
 BATCHES = 24
-ROUNDS = 6
-WARM_ROUNDS = 1
+ROUNDS = 8
+WARM_ROUNDS = 2
 
 _COMPANY = UUID("00000000-0000-7000-8000-000000000001")
 _OWNER = UUID("00000000-0000-7000-8000-000000000002")
@@ -70,6 +73,24 @@ def database_url(path: Path, name: str) -> str:
     return product.database_url(path).replace("@/postgres?", f"@/{name}?")
 
 
+@contextlib.asynccontextmanager
+async def bulk_load(connection: "db.Owned", *tables: str) -> AsyncIterator[None]:
+    """Without the secondary indexes of `tables` until the end: built at once they take a third of the time."""
+    found = await connection.fetch(
+        "SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition FROM pg_index i"
+        " WHERE i.indrelid = ANY ($1::text[]::regclass[]) AND NOT i.indisunique",
+        tables,
+    )
+    for index in found:
+        await connection.execute(f"DROP INDEX {index['name']}")
+    await connection.execute("SET maintenance_work_mem = '256MB'")
+    yield
+    for index in found:
+        # On the partitioned parent the definition says ONLY, which would leave the partitions without.
+        await connection.execute(index["definition"].replace(" ON ONLY ", " ON "), timeout=120)
+    await connection.execute(f"VACUUM ANALYZE {', '.join(tables)}", timeout=120)
+
+
 async def _seed(path: Path, name: str, waiting: int) -> "db.Owned":
     connection = await make_database(path, name)
     await connection.execute(_INSTANCE)
@@ -77,9 +98,9 @@ async def _seed(path: Path, name: str, waiting: int) -> "db.Owned":
     second = await db.connect(database_url(path, name))
     await second.execute("SET synchronous_commit = off")
     half = waiting // 2
-    await asyncio.gather(_add_messages(connection, 0, half), _add_messages(second, half, waiting))
+    async with bulk_load(connection, "messages", "outbox", "lanes"):
+        await asyncio.gather(_add_messages(connection, 0, half), _add_messages(second, half, waiting))
     await second.close()
-    await connection.execute("VACUUM ANALYZE messages, outbox, lanes", timeout=120)
     await connection.execute("SET synchronous_commit = on")
     return connection
 
@@ -112,14 +133,15 @@ def _finish(claimed: outbox.Claimed, now: datetime) -> outbox.Finish:
 
 
 async def _batch(connection: "db.Owned") -> float:
-    """Claim and finish one batch; the seconds that took."""
-    began = time.perf_counter()
+    """Claim one batch, and finish it so that its lanes are free again; the seconds that claiming took."""
     now = datetime.now(UTC)
+    began = time.perf_counter()
     claimed = await outbox.claim(connection, owner=_OWNER, limit=BATCH, lease=timedelta(minutes=1), now=now)
+    taken = time.perf_counter() - began
     finished = await outbox.finish(connection, [_finish(item, now) for item in claimed], now=datetime.now(UTC))
     if len(claimed) != BATCH or len(finished) != BATCH:
         raise product.Failed(f"claimed {len(claimed)} and finished {len(finished)} of {BATCH}")
-    return time.perf_counter() - began
+    return taken
 
 
 async def run() -> dict[str, Any]:

@@ -277,8 +277,8 @@ async def _store_history(recado: Recado, url: str, name: str, stored: int) -> li
             until = min(at + 100_000, last)
             await connection.execute(_HISTORY, company_id, instance["id"], at, until, conversations, timeout=120)
 
-    await asyncio.gather(fill(connections[0], 0, stored // 2), fill(connections[1], stored // 2, stored))
-    await connections[0].execute("VACUUM ANALYZE messages", timeout=120)
+    async with backlog.bulk_load(connections[0], "messages"):
+        await asyncio.gather(fill(connections[0], 0, stored // 2), fill(connections[1], stored // 2, stored))
     for connection in connections:
         await connection.close()
     return [(token, f"/v1/messages?conversation_id=00000000-0000-7000-8000-1{n:011x}") for n in range(conversations)]

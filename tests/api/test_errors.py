@@ -37,7 +37,9 @@ CASES = [
     Case(label="wrong method", method="PUT", status=405, code="method_not_allowed"),
     Case(label="broken JSON", options={"data": b"{bad", "headers": JSON}, status=400, code="malformed_json"),
     Case(label="not UTF-8", options={"data": b'{"name": "\xff"}', "headers": JSON}, status=400, code="malformed_json"),
-    Case(label="nested too deeply", options={"data": b"[" * 50_000, "headers": JSON}, status=400, code="malformed_json"),
+    Case(
+        label="nested too deeply", options={"data": b"[" * 50_000, "headers": JSON}, status=400, code="malformed_json"
+    ),
     Case(
         label="a field nested too deeply",
         options={"data": b'{"name": ' + b"[" * 50_000, "headers": JSON},

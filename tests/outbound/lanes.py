@@ -51,7 +51,6 @@ def draft(company_id: CompanyId, instance_id: InstanceId, **changes: object) -> 
         typing_ms=0,
         idempotency_key=None,
         fingerprint=None,
-        event={"message": {"id": str(message_id)}},
     )
     return msgspec.structs.replace(given, **changes)
 

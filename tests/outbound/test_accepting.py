@@ -40,8 +40,8 @@ async def test_a_message_is_accepted_sent_and_shown_with_its_timeline(
     }
     shown = await company.until(f"/v1/messages/{accepted['id']}", lambda message: message["status"] == "sent")
     assert shown["content"] == body["text"]
-    assert [moment["state"] for moment in shown["timeline"]] == ["accepted", "sent"]
-    assert shown["timeline"][1]["proof"]["provider_id"] == shown["provider_id"]
+    assert [moment["state"] for moment in shown["timeline"]] == ["accepted", "queued", "sent"]
+    assert shown["timeline"][2]["proof"]["provider_id"] == shown["provider_id"]
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["accepted"]
     assert meta.sent[0]["text"]["body"] == body["text"]["body"]
     assert meta.sent[0]["biz_opaque_callback_data"] == accepted["id"]
@@ -272,3 +272,51 @@ async def test_an_instance_deleted_meanwhile_fails_its_own_messages_only(
     assert results[0]["error"]["code"] == "instance_not_found"
     assert "id" in results[1]
     assert (await company.call("POST", "/v1/messages", json=text(gone))).status == 404
+
+
+@pytest.mark.parametrize("bad", [{"send_at": "0001-01-01T00:00:00+14:00"}, {"text": {"body": "\u0000"}}])
+async def test_a_value_that_cannot_be_stored_fails_its_own_message_only(
+    company: Client, admin: Client, server_id: str, instance: dict[str, Any], bad: dict[str, Any]
+) -> None:
+    """Companies share the commit of their messages: what one of them sends must not refuse another's."""
+    other = await client.make_company(admin, "Outra")
+    theirs = await client.make_meta_instance(other, server_id, account="good")
+    calls = []
+    for _ in range(30):
+        calls.append(company.call("POST", "/v1/messages", json=text(instance, **bad)))
+        calls.append(other.call("POST", "/v1/messages", json=text(theirs)))
+    replies = await asyncio.gather(*calls)
+    assert {reply.status for reply in replies[::2]} == {422}
+    assert {reply.status for reply in replies[1::2]} == {201}
+
+
+async def test_an_instance_tokens_idempotency_keys_are_its_own(company: Client, server_id: str) -> None:
+    one = await client.make_meta_instance(company, server_id, account="1")
+    two = await client.make_meta_instance(company, server_id, account="2")
+    body = text(one)
+    del body["instance_id"]
+    headers = {"Idempotency-Key": "same"}
+    replies = [
+        await company.as_(made["token"]).call("POST", "/v1/messages", json=body, headers=headers) for made in (one, two)
+    ]
+    assert [reply.status for reply in replies] == [201, 201]
+    assert [reply.body["instance_id"] for reply in replies] == [one["id"], two["id"]]
+
+
+async def test_an_instance_token_sends_to_no_contact_of_another_instance(
+    company: Client, server_id: str, instance: dict[str, Any]
+) -> None:
+    message = await company.post("/v1/messages", text(instance))
+    contact = (await company.get(f"/v1/messages/{message['id']}"))["contact_id"]
+    other = await client.make_meta_instance(company, server_id, account="2")
+    assert (await company.post("/v1/messages", text(instance, to=contact)))["to"] == "5511999990001"
+    reply = await company.as_(other["token"]).call("POST", "/v1/messages", json=text(other, to=contact))
+    assert (reply.status, reply.body["errors"][0]["field"]) == (422, "to")
+
+
+async def test_metadata_nested_without_end_is_refused(company: Client, instance: dict[str, Any]) -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = {"x": deep}
+    reply = await company.call("POST", "/v1/messages", json=text(instance, metadata={"deep": deep}))
+    assert (reply.status, reply.body["errors"][0]["field"]) == (422, "metadata")

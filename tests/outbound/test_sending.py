@@ -9,10 +9,11 @@ import pytest
 from aiohttp import web
 
 from recado.app import Recado
+from recado.services import messaging
 from tests.outbound.test_accepting import text
 from tests.support import client
 from tests.support.client import Client
-from tests.support.graph import Graph, graph_error
+from tests.support.graph import Answer, Graph, graph_error
 
 
 async def send(company: Client, instance: dict[str, Any], **changes: Any) -> str:
@@ -179,7 +180,7 @@ async def test_a_scheduled_message_waits_and_shows_when(company: Client, instanc
     assert shown["counts"]["scheduled"] == 1
     await meta.wait_asked(1)
     sent = await reaches(company, message_id, "sent")
-    assert sent["timeline"][1]["at"] >= at[:19]
+    assert sent["timeline"][2]["at"] >= at[:19]
 
 
 async def test_pacing_keeps_a_persons_distance(company: Client, server_id: str, meta: Graph) -> None:
@@ -244,3 +245,46 @@ async def test_what_cannot_be_done_to_a_message_is_a_conflict(
     message_id = await send(company, instance)
     await reaches(company, message_id, "sent")
     assert (await company.call("POST", f"/v1/messages/{message_id}/{route}")).status == 409
+
+
+def test_of_receipts_of_one_second_the_lesser_comes_first() -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    receipts = [
+        {"state": state, "at": at, "raw_webhook_id": None, "recipient": None, "error": None}
+        for state in ("read", "server_ack", "delivered")
+    ]
+    row = {"id": 1, "direction": "outbound", "created_at": at}
+    shown = messaging.timeline(row, [], receipts)
+    assert [moment.state for moment in shown] == ["accepted", "queued", "server_ack", "delivered", "read"]
+
+
+def answer_with(body: dict[str, Any], status: int = 200) -> Answer:
+    async def answer(request: web.Request, given: dict[str, Any]) -> web.StreamResponse:
+        return web.json_response(body, status=status)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "becomes"),
+    [
+        ({"error": {"message": "a\u0000b", "code": 131026}}, 400, "failed"),
+        ({"messages": [{"id": "wamid.\u0000"}]}, 200, "unproven"),
+        ({"messages": [{"id": "w" * 20_000}]}, 200, "unproven"),
+    ],
+)
+async def test_what_one_provider_answers_never_loses_anothers_outcome(
+    company: Client, server_id: str, meta: Graph, reply: dict[str, Any], status: int, becomes: str
+) -> None:
+    """Outcomes share a statement: an id or a reason that cannot be stored must not undo those beside it."""
+    evil = await client.make_meta_instance(company, server_id, account="evil")
+    good = await client.make_meta_instance(company, server_id, account="good")
+
+    async def answer(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        bad = request.match_info["account"] == "evil"
+        return await (answer_with(reply, status) if bad else meta.accept)(request, body)
+
+    meta.answer = answer
+    sent = [await send(company, instance, to=f"55119999900{n:02}") for n in range(10) for instance in (evil, good)]
+    for number, message_id in enumerate(sent):
+        await reaches(company, message_id, "sent" if number % 2 else becomes)

@@ -253,13 +253,17 @@ def test_reading_is_fast_enough_for_a_core_to_keep_up() -> None:
 
 def in_messages(*messages: Any) -> list[ProviderEvent]:
     value = {"metadata": {"phone_number_id": "1"}, "messages": list(messages)}
-    return webhooks.read(msgspec.json.encode({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}))
+    return webhooks.read(
+        msgspec.json.encode({"entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]})
+    )
 
 
 def test_a_nul_in_the_answer_of_a_flow_is_left_out() -> None:
     reply = {"name": "flow", "response_json": '{"a": "x\\u0000y"}'}
     interactive = {"type": "nfm_reply", "nfm_reply": reply}
-    (event,) = in_messages({"id": "wamid.1", "from": "5511999990001", "type": "interactive", "interactive": interactive})
+    (event,) = in_messages(
+        {"id": "wamid.1", "from": "5511999990001", "type": "interactive", "interactive": interactive}
+    )
     assert isinstance(event, Received)
     assert event.content["response"] == {"a": "xy"}
 

@@ -96,6 +96,9 @@ def from_exception(exception: BaseException) -> RecadoError | None:
         return validation.malformed(exception)
     if isinstance(exception, refusals.NUL_CHARACTER):
         return errors.Invalid("A text holds the character U+0000, which cannot be stored.", code="nul_character")
+    if isinstance(exception, refusals.UNSTORABLE):
+        log.warning("value_refused", why=type(exception).__name__)
+        return errors.Invalid("A value cannot be stored: it is out of range, or too large.", code="unstorable")
     if isinstance(exception, refusals.BrokenReference):
         return errors.Conflict("Something this refers to was deleted meanwhile.", code="gone")
     if isinstance(exception, refusals.Undone):
@@ -137,7 +140,9 @@ def _from_http(exception: HTTPException) -> RecadoError:
     kind = _CODES.get(exception.status_code)
     phrase = HTTPStatus(exception.status_code).phrase
     if exception.status_code == 404:
-        return errors.NotFound("There is no such route: check the path, and that each id in it is a whole UUID.", code="route_not_found")
+        return errors.NotFound(
+            "There is no such route: check the path, and that each id in it is a whole UUID.", code="route_not_found"
+        )
     if exception.status_code == 413:
         return errors.TooLarge("The body is larger than this route accepts.")
     if kind is not None:

@@ -8,7 +8,7 @@ import binascii
 import collections
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from recado.domain import content as contents
 from recado.domain import fallback, ids, phones
 from recado.domain.errors import Conflict, FieldError, Invalid, RecadoError, Unavailable, invalid
 from recado.domain.events import Party
-from recado.domain.ids import CompanyId, InstanceId, MessageId
+from recado.domain.ids import CompanyId, ContactId, InstanceId, MessageId
 from recado.domain.provider import Capabilities, ChecksContent
 from recado.domain.settings import NO_PACING, InstanceSettings, Ordering, Pacing
 from recado.domain.states import PRIORITY_RANK, Priority
@@ -31,6 +31,7 @@ from recado.telemetry import metrics
 
 #: The furthest a message can be scheduled ahead, and the longest it can be asked to wait.
 _FURTHEST = timedelta(days=366)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DELAY_MS = 600_000
 _MAX_TYPING_MS = 60_000
 _MAX_METADATA_BYTES = 8_192
@@ -156,8 +157,9 @@ class Acceptor:
         self, principal: Principal, request: MessageRequest, *, idempotency_key: str | None = None
     ) -> AcceptedMessage:
         """Accept one message. Raises what the issue of it is, as a `RecadoError`; then nothing was written."""
-        item = await self._prepare(principal, request, idempotency_key)
+        item = await self._check(principal, request, idempotency_key)
         await self._count(principal, item.view, 1)
+        await self._complete(principal, item)
         try:
             return await self._writer.submit(item)
         except db.AWAY as error:
@@ -170,31 +172,39 @@ class Acceptor:
 
         The rate limit counts them together: a batch that does not fit is refused whole.
         """
-        results: list[AcceptedMessage | RecadoError | None] = []
-        items: list[_Item] = []
-        for request in requests:
+        results: dict[int, AcceptedMessage | RecadoError] = {}
+        items: dict[int, _Item] = {}
+        for place, request in enumerate(requests):
             try:
                 if isinstance(request, RecadoError):
                     raise request
-                items.append(await self._prepare(principal, request, None))
-                results.append(None)
+                items[place] = await self._check(principal, request, None)
             except RecadoError as error:
-                results.append(error)
-        per_instance = collections.Counter(item.view.id for item in items)
-        views = {item.view.id: item.view for item in items}
-        for instance_id, count in per_instance.items():
+                results[place] = error
+        counts = collections.Counter(item.view.id for item in items.values())
+        views = {item.view.id: item.view for item in items.values()}
+        for instance_id, count in counts.items():
             await self._count(principal, views[instance_id], count)
-        written = iter(await self._submit_all(items))
-        return [next(written) if result is None else result for result in results]
+        for place, item in list(items.items()):
+            try:
+                await self._complete(principal, item)
+            except RecadoError as error:
+                results[place] = error
+                del items[place]
+        results.update(zip(items, await self._submit_all(list(items.values())), strict=True))
+        return [results[place] for place in range(len(requests))]
 
     async def _submit_all(self, items: list[_Item]) -> list[AcceptedMessage | RecadoError]:
         results: list[AcceptedMessage | RecadoError] = []
         for result in await self._writer.submit_many(items):
-            if isinstance(result, db.AWAY):
+            if isinstance(result, AcceptedMessage | RecadoError):
+                results.append(result)
+            elif isinstance(result, refusals.UNSTORABLE):
+                results.append(_unstorable())
+            elif isinstance(result, db.AWAY):
                 raise _away() from result
-            if not isinstance(result, AcceptedMessage | RecadoError):
+            else:
                 raise result
-            results.append(result)
         return results
 
     async def _count(self, principal: Principal, view: InstanceView, cost: int) -> None:
@@ -203,7 +213,8 @@ class Acceptor:
         if limiter.applies(company, instance):
             await limiter.check(principal.company_id, view.id, company, instance, cost)
 
-    async def _prepare(self, principal: Principal, request: MessageRequest, key: str | None) -> _Item:
+    async def _check(self, principal: Principal, request: MessageRequest, key: str | None) -> _Item:
+        """The request as an item, when everything about it that costs nothing is right."""
         company_id, instance_id = _target(principal, request)
         directory = self._runtime.directory
         view = directory.cached_instance(company_id, instance_id) or await directory.instance(company_id, instance_id)
@@ -214,16 +225,13 @@ class Acceptor:
         if request.client_id is not None:
             key = f"client:{instance_id}:{request.client_id}"
         elif key is not None:
-            key = f"key:{key}"
+            # The keys of an instance's token are its own: they neither replay nor reveal another instance's messages.
+            key = f"key:{key}" if principal.instance_id is None else f"key:{instance_id}:{key}"
         if key is not None:
             fingerprint = hashlib.sha256(_encode(request)).digest()
         kind, content = self._fit(view, kind, content, request)
         if address.kind == "contact":
-            address = await self._address_of(company_id, view, address)
-        if kind in contents.ABOUT_A_MESSAGE or request.reply_to:
-            await self._check_reference(company_id, view, kind, content, request.reply_to)
-        if isinstance(content, contents.MediaContent):
-            content = await self._store_media(company_id, kind, content)
+            address = await self._address_of(principal, view, address)
         return _Item(
             company_id=company_id,
             view=view,
@@ -235,6 +243,13 @@ class Acceptor:
             key=key,
             fingerprint=fingerprint,
         )
+
+    async def _complete(self, principal: Principal, item: _Item) -> None:
+        """What a counted request still needs: the messages it refers to, and its media stored."""
+        if item.kind in contents.ABOUT_A_MESSAGE or item.request.reply_to:
+            await self._check_reference(item.company_id, item.view, item.kind, item.content, item.request.reply_to)
+        if isinstance(item.content, contents.MediaContent):
+            item.content = await self._store_media(item.company_id, item.kind, item.content, principal.instance_id)
 
     def _fit(self, view: InstanceView, kind: str, content: Any, request: MessageRequest) -> tuple[str, Any]:
         """The content as the instance's provider takes it. Raises `Invalid` naming the provider and the kind."""
@@ -265,9 +280,12 @@ class Acceptor:
                 raise Invalid(f"The provider {provider.kind} does not take this {kind}.", errors=named)
         return kind, content
 
-    async def _address_of(self, company_id: CompanyId, view: InstanceView, address: phones.Address) -> phones.Address:
-        async with self._runtime.db.tenant(company_id) as connection:
-            identities = await contacts.identities(connection, company_id, UUID(address.value))
+    async def _address_of(self, principal: Principal, view: InstanceView, address: phones.Address) -> phones.Address:
+        contact_id = ContactId(UUID(address.value))
+        async with self._runtime.db.tenant(view.company_id) as connection:
+            # An instance's token knows the people its instance talks with, and no others.
+            seen = await contacts.get(connection, view.company_id, contact_id, instance_id=principal.instance_id)
+            identities = await contacts.identities(connection, view.company_id, contact_id) if seen else {}
         for kind in ("group", "phone", "lid", "bsuid"):
             if kind in identities:
                 return phones.Address(kind, identities[kind])  # type: ignore[arg-type]  # A bsuid is opaque here.
@@ -287,14 +305,14 @@ class Acceptor:
                     raise invalid(field, f"no message {reference} on instance {view.id}")
 
     async def _store_media(
-        self, company_id: CompanyId, kind: str, content: contents.MediaContent
+        self, company_id: CompanyId, kind: str, content: contents.MediaContent, seen_by: InstanceId | None
     ) -> contents.MediaContent:
         given = [name for name in ("link", "data", "media_id") if getattr(content, name) is not None]
         if len(given) != 1:
             raise invalid(kind, "exactly one of link, data and media_id must be given")
         if content.media_id is not None:
             async with self._runtime.db.tenant(company_id) as connection:
-                if not await media.is_ready(connection, company_id, content.media_id):
+                if not await media.is_ready(connection, company_id, content.media_id, seen_by=seen_by):
                     raise invalid(f"{kind}.media_id", f"no media {content.media_id} is ready")
         if content.data is None:
             return content
@@ -315,10 +333,13 @@ class Acceptor:
             resolved = await self._resolve(items)
             drafts = [self._draft(item, place) for item, place in zip(items, resolved, strict=True)]
             written, first = await self._store(items, drafts)
-        except refusals.BrokenReference as error:
-            # An instance was deleted since it was looked up; the others of the batch are not to blame.
+        except (refusals.BrokenReference, *refusals.UNSTORABLE) as error:
+            # An instance was deleted since it was looked up, or a value cannot be stored; the others of the batch are
+            # not to blame.
             if len(items) > 1:
                 raise Split from error
+            if isinstance(error, refusals.UNSTORABLE):
+                raise
             self._runtime.directory.invalidate()
             raise no_instance(items[0].view.id) from error
         self._runtime.signals.set("lanes")
@@ -382,14 +403,6 @@ class Acceptor:
             typing_ms=request.typing_ms,
             idempotency_key=item.key,
             fingerprint=item.fingerprint,
-            event=event_data(
-                message_id=item.id,
-                to=item.address.value,
-                kind=item.kind,
-                status="queued",
-                client_id=request.client_id,
-                metadata=request.metadata,
-            ),
         )
 
 
@@ -420,6 +433,10 @@ def event_data(
     if metadata is not None:
         message["metadata"] = metadata
     return {"message": message, **more}
+
+
+def _unstorable() -> Invalid:
+    return Invalid("A value of this message cannot be stored: it is out of range, or too large.", code="unstorable")
 
 
 def _away() -> Unavailable:
@@ -466,12 +483,17 @@ def _address(to: str) -> phones.Address:
 
 
 def _check_times(request: MessageRequest) -> None:
-    if request.metadata is not None and len(_encode(request.metadata)) > _MAX_METADATA_BYTES:
-        raise invalid("metadata", f"is larger than {_MAX_METADATA_BYTES} bytes of JSON")
+    if request.metadata is not None:
+        if contents.too_deep(request.metadata):
+            raise invalid("metadata", f"is nested more than {contents.DEEPEST} levels deep")
+        if len(_encode(request.metadata)) > _MAX_METADATA_BYTES:
+            raise invalid("metadata", f"is larger than {_MAX_METADATA_BYTES} bytes of JSON")
     if request.send_at is None:
         return
     if request.send_at.tzinfo is None:
         raise invalid("send_at", "needs a time zone: 2026-12-01T09:00:00Z or …-03:00")
+    if request.send_at < _EARLIEST:
+        raise invalid("send_at", "lies before 1970")
     if request.send_at > datetime.now(request.send_at.tzinfo) + _FURTHEST:
         raise invalid("send_at", "is more than a year ahead")
 

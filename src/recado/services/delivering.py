@@ -166,10 +166,10 @@ def read_retry_after(value: str, now: datetime) -> float | None:
     """The seconds of a `Retry-After` header, which holds seconds or a date; between one second and a day."""
     try:
         seconds = float(int(value))
-    except ValueError:
+    except (ValueError, OverflowError):
         try:
             date = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 1.0), LONGEST_RETRY_AFTER)

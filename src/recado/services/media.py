@@ -115,13 +115,17 @@ async def store_bytes(
         raise
 
 
-async def is_ready(connection: db.Connection, company_id: CompanyId, media_id: str) -> bool:
-    """Whether the company has this file, stored."""
+async def is_ready(
+    connection: db.Connection, company_id: CompanyId, media_id: str, *, seen_by: InstanceId | None = None
+) -> bool:
+    """Whether the company has this file, stored; with `seen_by`, as `link` lets an instance's token have it."""
     try:
         row = await media.get(connection, company_id, UUID(media_id))
     except ValueError:
         return False
-    return row is not None and row.status == "ready"
+    if row is None or (seen_by is not None and row.instance_id not in (None, seen_by)):
+        return False
+    return row.status == "ready"
 
 
 async def open_stored(runtime: Runtime, company_id: CompanyId, media_id: str | UUID) -> Stored | None:

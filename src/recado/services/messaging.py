@@ -1,7 +1,7 @@
 """Looking at messages, and what a person may still do to them: take back, try again, mark as read."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import msgspec
 from recado.domain.errors import Conflict, NotFound, ProviderFailed, invalid
 from recado.domain.ids import CompanyId, InstanceId, MessageId
 from recado.domain.provider import CallFailed, MarksRead
-from recado.domain.states import PRIORITY_RANK
+from recado.domain.states import PRIORITY_RANK, RANK
 from recado.services.accepting import event_data, lane_key, ordering_of
 from recado.services.directory import InstanceView, Principal
 from recado.services.runtime import Runtime
@@ -280,7 +280,11 @@ def timeline(row: Mapping[str, Any], attempts: list[Any], receipts: list[Any]) -
         return [
             Moment(state="received", at=row["created_at"], by="provider", proof={"provider_id": row["provider_id"]})
         ]
-    moments = [Moment(state="accepted", at=row["created_at"], by="recado", proof={"message_id": row["id"]})]
+    # Accepted and queued are one commit: the same row proves both.
+    stored = {"message_id": row["id"]}
+    moments = [
+        Moment(state=state, at=row["created_at"], by="recado", proof=stored) for state in ("accepted", "queued")
+    ]
     for attempt in attempts:
         proof: dict[str, Any] = {"attempt_id": attempt["id"], "connection_id": attempt["connection_id"]}
         if attempt["why"]:
@@ -288,7 +292,8 @@ def timeline(row: Mapping[str, Any], attempts: list[Any], receipts: list[Any]) -
         if attempt["provider_id"]:
             proof["provider_id"] = attempt["provider_id"]
         state = _STATE_OF_OUTCOME.get(attempt["outcome"], attempt["outcome"])
-        moments.append(Moment(state=state, at=attempt["started_at"], by="recado", proof=proof))
+        answered = attempt["started_at"] + timedelta(milliseconds=attempt["duration_ms"] or 0)
+        moments.append(Moment(state=state, at=answered, by="recado", proof=proof))
     for receipt in receipts:
         proof = {"raw_webhook_id": receipt["raw_webhook_id"]}
         if receipt["recipient"]:
@@ -296,9 +301,9 @@ def timeline(row: Mapping[str, Any], attempts: list[Any], receipts: list[Any]) -
         if receipt["error"]:
             proof["error"] = receipt["error"]
         moments.append(Moment(state=receipt["state"], at=receipt["at"], by="provider", proof=proof))
-    # A provider's clock may run before ours: within one message the accepted state always comes first.
+    # A provider's clock may run before ours: within one message what we accepted always comes first.
     # Providers count in seconds: of what happened in the same one, the lesser state came first.
-    return [moments[0], *sorted(moments[1:], key=lambda moment: (moment.at, _RANK.get(moment.state, 0)))]
+    return [*moments[:2], *sorted(moments[2:], key=lambda moment: (moment.at, _RANK.get(moment.state, 0)))]
 
 
 _RANK: dict[str, int] = {state.value: rank for state, rank in RANK.items()}

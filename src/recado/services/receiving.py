@@ -62,6 +62,7 @@ class Done(msgspec.Struct, kw_only=True):
     blocked    there was work, and other processes are at it
     deferred   receipts wait for a sender's transaction to end: sweep soon
     found      provider ids learned here whose receipts may have come before: settle them
+    after      the source to go on behind
     """
 
     webhooks: int = 0
@@ -71,6 +72,7 @@ class Done(msgspec.Struct, kw_only=True):
     deferred: bool = False
     released: bool = False
     found: list[tuple[CompanyId, InstanceId, str, MessageId]] = []
+    after: UUID = inbox.START
 
 
 class _Item(msgspec.Struct):
@@ -97,16 +99,21 @@ class _Result(msgspec.Struct):
     told: list[NewEvent] = []
 
 
-async def work(runtime: Runtime) -> Done:
-    """Process the oldest raw webhooks of sources that no other process works on.
+async def work(runtime: Runtime, *, after: UUID = inbox.START) -> Done:
+    """Process the oldest raw webhooks of sources that no other process works on, of those after `after` first.
 
     A webhook whose data the database refuses ends with its error and stops no other. Raises only for what is not a
     webhook's fault; then nothing was changed.
     """
     async with runtime.db.worker.acquire() as connection:
-        wanted = await inbox.sources(connection, limit=_BATCH)
+        wanted = await inbox.sources(connection, limit=_BATCH, after=after)
+        if not wanted and after != inbox.START:
+            after = inbox.START
+            wanted = await inbox.sources(connection, limit=_BATCH)
         if not wanted:
             return Done()
+        # Where there are more sources than a batch takes, the next one goes on behind these.
+        following = wanted[-1] if len(wanted) == _BATCH else inbox.START
 
         async def together() -> Done:
             async with connection.transaction():
@@ -124,6 +131,7 @@ async def work(runtime: Runtime) -> Done:
                 raise
             log.warning("inbound_batch_refused", why=type(error).__name__)
             done = await db.retrying(one_by_one)
+    done.after = following
     _wake(runtime, done)
     return done
 

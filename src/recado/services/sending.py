@@ -53,6 +53,10 @@ _BACKOFF_CAP = 300.0
 _LONGEST_LIMIT = 86_400.0
 _NOT_CONNECTED_LOOK = 30.0
 _BREAKER_CODE = "server_unreachable"
+#: The longest provider id, code and reason that are kept. An id is the key of an index, which bounds it.
+_LONGEST_ID = 512
+_LONGEST_CODE = 64
+_LONGEST_WHY = 2_000
 
 
 class Sender:
@@ -120,7 +124,7 @@ class Sender:
         try:
             with traces.span("send", kind=provider.kind):
                 async with timeout(self._runtime.settings.send_timeout_seconds):
-                    return await provider.send(connection, message)
+                    return _storable(await provider.send(connection, message))
         except TimeoutError:
             return Unknown(why=f"No answer within {self._runtime.settings.send_timeout_seconds:g} s.")
         except Exception as error:
@@ -194,7 +198,7 @@ class Sender:
                 log.warning("unproven_not_settled", message_id=str(claimed.message_id), why=str(error))
                 return outbox.Finish(claimed=claimed, done=False, next_at=later, not_before=_MIN, unproven=True)
             if found is not None:
-                return await self._decide(claimed, view, active, found, datetime.now(UTC), 0.0)
+                return await self._decide(claimed, view, active, _storable(found), datetime.now(UTC), 0.0)
             # The provider certainly does not have it, so sending it cannot double.
             return self._again(claimed, view)
         if self._policy(view, provider) == "at_least_once":
@@ -349,3 +353,24 @@ _NAMES = {
 def _call_of(attempt: dict[str, Any]) -> dict[str, Any]:
     """The part of an attempt that records the call, without what would spend it."""
     return {name: attempt[name] for name in ("attempt_id", "connection_id", "started_at", "duration_ms", "outcome")}
+
+
+def _storable(outcome: Outcome) -> Outcome:
+    """An outcome with nothing in it that the database would refuse: its finish shares a statement with others'."""
+    match outcome:
+        case Accepted():
+            if "\0" in outcome.provider_id or len(outcome.provider_id) > _LONGEST_ID:
+                return Unknown(why="The provider took it, but the id in its answer cannot be kept.")
+            return outcome
+        case NotConnected() | Unknown():
+            return msgspec.structs.replace(outcome, why=_plain(outcome.why, _LONGEST_WHY))
+        case Refused() | Retry() | Limited():
+            return msgspec.structs.replace(
+                outcome, code=_plain(outcome.code, _LONGEST_CODE), why=_plain(outcome.why, _LONGEST_WHY)
+            )
+        case _:
+            assert_never(outcome)
+
+
+def _plain(text: str, most: int) -> str:
+    return text.replace("\0", "\ufffd")[:most]

@@ -69,9 +69,13 @@ async def store(connection: db.Connection, webhooks: Sequence[NewWebhook]) -> No
     )
 
 
-async def sources(connection: db.Connection, *, limit: int) -> list[UUID]:
-    """The sources of the oldest `limit` webhooks."""
-    return [row["source"] for row in await connection.fetch(Q.list_sources, limit)]
+#: Where a round over the sources begins.
+START = UUID(int=0)
+
+
+async def sources(connection: db.Connection, *, limit: int, after: UUID = START) -> list[UUID]:
+    """Up to `limit` sources that have webhooks waiting, in the order of their ids, after one."""
+    return [row["source"] for row in await connection.fetch(Q.list_sources, limit, after)]
 
 
 async def lock(connection: db.Connection, wanted: Collection[UUID]) -> list[UUID]:

@@ -57,7 +57,8 @@ async def pending(connection: db.Owned) -> list[Migration]:
     for migration in known():
         if applied.get(migration.number, migration.checksum) != migration.checksum:
             raise MigrationChanged(
-                f"Migration {migration.number:03} ({migration.name}) was changed after it was applied to this database."
+                f"Migration {migration.number:03} ({migration.name}) was changed after it was applied to this database: "
+                "run the version of Recado that applied it, or restore that file."
             )
     return [migration for migration in known() if migration.number not in applied]
 

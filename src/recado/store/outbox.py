@@ -18,7 +18,7 @@ Q = queries.load("outbox")
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A validated message on its way into the outbox. `content` is its JSON; `event` the data of `message.queued`."""
+    """A validated message on its way into the outbox. `content` is its JSON."""
 
     company_id: CompanyId
     id: MessageId
@@ -39,11 +39,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     typing_ms: int
     idempotency_key: str | None
     fingerprint: bytes | None
-    event: dict[str, Any]
 
 
 async def accept(connection: db.Connection, drafts: Sequence[Draft]) -> set[MessageId]:
-    """Write messages, outbox, lane wake-ups and events; return the ids written.
+    """Write messages, outbox, lane wake-ups and, where an endpoint asked for it, events; return the ids written.
 
     A draft whose idempotency key is taken is not written: look its first result up with `find_replayed`.
     """
@@ -68,8 +67,6 @@ async def accept(connection: db.Connection, drafts: Sequence[Draft]) -> set[Mess
         [d.typing_ms for d in drafts],
         [d.idempotency_key for d in drafts],
         [d.fingerprint for d in drafts],
-        [ids.new() for _ in drafts],
-        [d.event for d in drafts],
     )
     return {row["id"] for row in rows}
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from recado.services import receiving
 from recado.services.runtime import Runtime
+from recado.store import inbox
 from recado.workers import loop
 
 #: How often to look without being woken: NOTIFY may be missed while its listener reconnects.
@@ -27,6 +28,7 @@ class InboundWorker:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._waiter = runtime.signals.waiter("inbox")
+        self._after = inbox.START
         self._sweep_soon = asyncio.Event()
         # The first sweep looks at everything: what a process that died left behind.
         self._sweep_since = _EVER
@@ -39,7 +41,8 @@ class InboundWorker:
         await sweeper
 
     async def _step(self, stop: asyncio.Event) -> None:
-        done = await receiving.work(self._runtime)
+        done = await receiving.work(self._runtime, after=self._after)
+        self._after = done.after
         if done.deferred:
             self._sweep_soon.set()
         if done.found:

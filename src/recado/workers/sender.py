@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import structlog
 
-from recado.kit.batching import Batcher
+from recado.kit.batching import Batcher, Split
 from recado.services.runtime import Runtime
 from recado.services.sending import Sender
-from recado.store import db, lanes, outbox, receipts
+from recado.store import db, lanes, outbox, receipts, refusals
 from recado.telemetry import metrics
 from recado.workers import loop
 
@@ -103,8 +103,12 @@ class SenderWorker:
             self._runtime.signals.set("deliveries")
 
     async def _write(self, results: list[outbox.Finish]) -> Sequence[outbox.Finished | None]:
-        async with self._runtime.db.worker.acquire() as connection:
-            finished = await db.retrying(lambda: outbox.finish(connection, results, now=datetime.now(UTC)))
+        try:
+            async with self._runtime.db.worker.acquire() as connection:
+                finished = await db.retrying(lambda: outbox.finish(connection, results, now=datetime.now(UTC)))
+        except (*refusals.UNSTORABLE, refusals.BrokenReference) as error:
+            # One result cannot be written; the others of the batch are not to blame.
+            raise Split from error
         by_message = {row.message_id: row for row in finished}
         self._runtime.signals.set("lanes")
         return [by_message.get(result.claimed.message_id) for result in results]

@@ -620,10 +620,9 @@ CREATE TABLE inbox (
     sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source uuid NOT NULL,
     company_id uuid NOT NULL,
-    raw_webhook_id uuid NOT NULL,
-    not_before timestamptz NOT NULL DEFAULT '-infinity',
-    attempts smallint NOT NULL DEFAULT 0
+    raw_webhook_id uuid NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX inbox_source ON inbox (source, sequence);
 
 -- Media -------------------------------------------------------------------------------------------------
 

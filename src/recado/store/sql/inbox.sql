@@ -14,9 +14,14 @@ WITH given AS MATERIALIZED (
 SELECT pg_notify('recado', 'inbox')
 
 -- name: list_sources
--- Who has the oldest webhooks waiting.
-SELECT DISTINCT source FROM (
-    SELECT source FROM inbox WHERE not_before <= now() ORDER BY sequence LIMIT $1) oldest
+-- Who has webhooks waiting, in a round from a given one on. A loose index scan: one that has many hides nobody.
+WITH RECURSIVE waiting AS (
+    (SELECT source FROM inbox WHERE source > $2 ORDER BY source LIMIT 1)
+    UNION ALL
+    SELECT n.source FROM waiting w, LATERAL (
+        SELECT source FROM inbox WHERE source > w.source ORDER BY source LIMIT 1) n
+)
+SELECT source FROM waiting LIMIT $1
 
 -- name: lock_sources
 -- Those of these sources that no other process is working on; they are ours until the transaction ends.
@@ -29,8 +34,9 @@ FROM (
     SELECT i.sequence, i.source, i.company_id, i.raw_webhook_id AS id, r.kind, r.server_id, r.connection_id, r.body,
            r.received_at,
            sum(octet_length(r.body)) OVER (ORDER BY i.sequence) - octet_length(r.body) AS bytes_before
-    FROM (
-        SELECT * FROM inbox WHERE source = ANY($1::uuid[]) AND not_before <= now() ORDER BY sequence LIMIT $2
+    FROM unnest($1::uuid[]) AS s (source), LATERAL (
+        -- Each source has an equal part of the batch.
+        SELECT * FROM inbox WHERE source = s.source ORDER BY sequence LIMIT greatest(1, $2 / cardinality($1::uuid[]))
     ) i
     JOIN raw_webhooks r ON r.company_id = i.company_id AND r.id = i.raw_webhook_id
 ) sized

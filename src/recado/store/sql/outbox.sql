@@ -4,10 +4,10 @@ WITH given AS MATERIALIZED (
     SELECT * FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::text[],
         $9::jsonb[], $10::text[], $11::text[], $12::jsonb[], $13::timestamptz[], $14::text[], $15::timestamptz[],
-        $16::integer[], $17::integer[], $18::text[], $19::bytea[], $20::uuid[], $21::jsonb[]
+        $16::integer[], $17::integer[], $18::text[], $19::bytea[]
     ) AS g (company_id, id, instance_id, conversation_id, contact_id, type, priority, address,
             content, reply_to, client_id, metadata, created_at, lane_key, send_at,
-            delay_ms, typing_ms, idempotency_key, fingerprint, event_id, event)
+            delay_ms, typing_ms, idempotency_key, fingerprint)
 ), fresh AS (
     INSERT INTO idempotency (company_id, key, fingerprint, message_id)
     SELECT company_id, idempotency_key, fingerprint, id FROM given WHERE idempotency_key IS NOT NULL
@@ -35,9 +35,21 @@ WITH given AS MATERIALIZED (
 ), work AS (
     INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms)
     SELECT company_id, id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms FROM new
+), listening AS MATERIALIZED (
+    -- The message's own row says that it was queued; the event is written where an endpoint asked for it.
+    SELECT c.company_id FROM (SELECT DISTINCT company_id FROM new) c
+    WHERE EXISTS (SELECT FROM webhooks w
+                  WHERE w.company_id = c.company_id AND w.events && ARRAY['message.queued', '*'])
 ), noted AS (
     INSERT INTO events (company_id, id, type, instance_id, conversation_id, message_id, at, data)
-    SELECT company_id, event_id, 'message.queued', instance_id, conversation_id, id, created_at, event FROM new
+    SELECT n.company_id, new_id(), 'message.queued', n.instance_id, n.conversation_id, n.id, n.created_at,
+           jsonb_build_object('message',
+               jsonb_build_object('id', n.id, 'direction', 'outbound', 'to', n.address, 'type', n.type,
+                                  'status', 'queued')
+               || CASE WHEN n.client_id IS NULL THEN '{}' ELSE jsonb_build_object('client_id', n.client_id) END
+               || CASE WHEN n.metadata IS NULL THEN '{}' ELSE jsonb_build_object('metadata', n.metadata) END)
+    FROM new n JOIN listening USING (company_id)
+    ORDER BY n.id
 ), told AS (
     SELECT pg_notify('recado', 'lanes')
 )
