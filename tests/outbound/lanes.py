@@ -41,21 +41,15 @@ def draft(company_id: CompanyId, instance_id: InstanceId, **changes: object) -> 
         priority=1,
         address="5511999990001",
         content=msgspec.Raw(b'{"body":"oi"}'),
-        reply_to=None,
-        client_id=None,
-        metadata=None,
-        created_at=ids.made_at(message_id),
         lane_key="",
-        send_at=None,
-        delay_ms=0,
-        typing_ms=0,
-        idempotency_key=None,
-        fingerprint=None,
     )
+    extra = {name: changes.pop(name) for name in list(changes) if name in outbox.Extra.__struct_fields__}
+    if extra:
+        changes["extra"] = msgspec.convert(extra, outbox.Extra)
     return msgspec.structs.replace(given, **changes)
 
 
-async def accept(database: Database, *drafts: outbox.Draft) -> set[MessageId]:
+async def accept(database: Database, *drafts: outbox.Draft) -> dict[MessageId, datetime]:
     """Accept drafts as one batch."""
     async with database.worker.acquire() as connection:
         return await outbox.accept(connection, drafts)

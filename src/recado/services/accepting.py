@@ -7,6 +7,7 @@ import base64
 import binascii
 import collections
 import hashlib
+import operator
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -113,6 +114,7 @@ class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 _KINDS = tuple(contents.KINDS)
+_all_kinds = operator.attrgetter(*_KINDS)
 _encode = msgspec.json.Encoder().encode
 _PRIORITY_NAME = {rank: priority.value for priority, rank in PRIORITY_RANK.items()}
 
@@ -345,14 +347,16 @@ class Acceptor:
         self._runtime.signals.set("lanes")
         metrics.messages_queued.inc(len(written))
         return [
-            _answer(item, draft) if item.id in written else _replay(item, first.get((item.company_id, item.key or "")))
-            for item, draft in zip(items, drafts, strict=True)
+            _answer(item, written[item.id])
+            if item.id in written
+            else _replay(item, first.get((item.company_id, item.key or "")))
+            for item in items
         ]
 
     async def _store(
         self, items: list[_Item], drafts: list[outbox.Draft]
-    ) -> tuple[set[MessageId], dict[tuple[CompanyId, str], Any]]:
-        """The ids written, and for the repeats among the others the first results of their keys."""
+    ) -> tuple[dict[MessageId, datetime], dict[tuple[CompanyId, str], Any]]:
+        """What was written, and for the repeats among the others the first results of their keys."""
         async with self._runtime.db.worker.acquire() as connection:
             written = await db.retrying(lambda: outbox.accept(connection, drafts))
             repeated = [
@@ -393,17 +397,28 @@ class Acceptor:
             priority=PRIORITY_RANK[request.priority],
             address=item.address.value,
             content=msgspec.Raw(_encode(item.content)),
-            reply_to=request.reply_to,
-            client_id=request.client_id,
-            metadata=request.metadata,
-            created_at=ids.made_at(item.id),
             lane_key=lane_key(ordering, item.address.value),
-            send_at=request.send_at,
-            delay_ms=request.delay_ms,
-            typing_ms=request.typing_ms,
-            idempotency_key=item.key,
-            fingerprint=item.fingerprint,
+            extra=_extra(item),
         )
+
+
+def _extra(item: _Item) -> outbox.Extra | None:
+    """What few messages have; None for the many."""
+    request = item.request
+    extra = outbox.Extra(
+        reply_to=request.reply_to,
+        client_id=request.client_id,
+        metadata=request.metadata,
+        send_at=request.send_at,
+        delay_ms=request.delay_ms,
+        typing_ms=request.typing_ms,
+        idempotency_key=item.key,
+        fingerprint=item.fingerprint.hex() if item.fingerprint else None,
+    )
+    return None if extra == _NOTHING else extra
+
+
+_NOTHING = outbox.Extra()
 
 
 def lane_key(ordering: Ordering, address: str) -> str:
@@ -468,8 +483,8 @@ def _content(request: MessageRequest) -> tuple[str, Any]:
     content = getattr(request, kind)
     if content is _UNSET:
         raise invalid(kind, f"is required when type is {kind}")
-    others = [name for name in _KINDS if name != kind and getattr(request, name) is not _UNSET]
-    if others:
+    if _all_kinds(request).count(_UNSET) != len(_KINDS) - 1:
+        others = [name for name in _KINDS if name != kind and getattr(request, name) is not _UNSET]
         errors = [FieldError(field=name, message=f"does not belong to a message of type {kind}") for name in others]
         raise Invalid(f"A message of type {kind} carries only {kind}.", errors=errors)
     return kind, content
@@ -519,17 +534,17 @@ def _decode_data(kind: str, data: str) -> tuple[str | None, bytes]:
         raise invalid(f"{kind}.data", "is not base64") from error
 
 
-def _answer(item: _Item, draft: outbox.Draft) -> AcceptedMessage:
+def _answer(item: _Item, created_at: datetime) -> AcceptedMessage:
     return AcceptedMessage(
-        id=draft.id,
+        id=item.id,
         status="queued",
-        instance_id=draft.instance_id,
-        to=draft.address,
-        type=draft.type,
+        instance_id=item.view.id,
+        to=item.address.value,
+        type=item.kind,
         priority=item.request.priority.value,
-        created_at=draft.created_at,
-        client_id=draft.client_id,
-        send_at=draft.send_at,
+        created_at=created_at,
+        client_id=item.request.client_id,
+        send_at=item.request.send_at,
     )
 
 

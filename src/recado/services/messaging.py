@@ -282,9 +282,7 @@ def timeline(row: Mapping[str, Any], attempts: list[Any], receipts: list[Any]) -
         ]
     # Accepted and queued are one commit: the same row proves both.
     stored = {"message_id": row["id"]}
-    moments = [
-        Moment(state=state, at=row["created_at"], by="recado", proof=stored) for state in ("accepted", "queued")
-    ]
+    moments = [Moment(state=state, at=row["created_at"], by="recado", proof=stored) for state in ("accepted", "queued")]
     for attempt in attempts:
         proof: dict[str, Any] = {"attempt_id": attempt["id"], "connection_id": attempt["connection_id"]}
         if attempt["why"]:

@@ -17,6 +17,19 @@ from recado.store import db, queries
 Q = queries.load("outbox")
 
 
+class Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What few messages have. `fingerprint` is the SHA-256, in hex, of the body that `idempotency_key` came with."""
+
+    reply_to: str | None = None
+    client_id: str | None = None
+    metadata: dict[str, Any] | None = None
+    send_at: datetime | None = None
+    delay_ms: int = 0
+    typing_ms: int = 0
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A validated message on its way into the outbox. `content` is its JSON."""
 
@@ -29,20 +42,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     address: str
     content: msgspec.Raw
-    reply_to: str | None
-    client_id: str | None
-    metadata: dict[str, Any] | None
-    created_at: datetime
     lane_key: str
-    send_at: datetime | None
-    delay_ms: int
-    typing_ms: int
-    idempotency_key: str | None
-    fingerprint: bytes | None
+    extra: Extra | None = None
 
 
-async def accept(connection: db.Connection, drafts: Sequence[Draft]) -> set[MessageId]:
-    """Write messages, outbox, lane wake-ups and, where an endpoint asked for it, events; return the ids written.
+async def accept(connection: db.Connection, drafts: Sequence[Draft]) -> dict[MessageId, datetime]:
+    """Write messages, outbox, lane wake-ups and, where an endpoint asked for it, events; return what was written, with
+    the time of it.
 
     A draft whose idempotency key is taken is not written: look its first result up with `find_replayed`.
     """
@@ -57,18 +63,10 @@ async def accept(connection: db.Connection, drafts: Sequence[Draft]) -> set[Mess
         [d.priority for d in drafts],
         [d.address for d in drafts],
         [d.content for d in drafts],
-        [d.reply_to for d in drafts],
-        [d.client_id for d in drafts],
-        [d.metadata for d in drafts],
-        [d.created_at for d in drafts],
         [d.lane_key for d in drafts],
-        [d.send_at for d in drafts],
-        [d.delay_ms for d in drafts],
-        [d.typing_ms for d in drafts],
-        [d.idempotency_key for d in drafts],
-        [d.fingerprint for d in drafts],
+        [d.extra for d in drafts],
     )
-    return {row["id"] for row in rows}
+    return {row["id"]: row["created_at"] for row in rows}
 
 
 async def find_replayed(

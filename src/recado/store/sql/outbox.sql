@@ -1,13 +1,15 @@
 -- name: accept
 -- History, work and wake-up of new messages in one statement. A message whose idempotency key exists is left out.
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(
+    -- What few messages have comes as one object, null where a message has none of it.
+    SELECT g.*, more ->> 'reply_to' AS reply_to, more ->> 'client_id' AS client_id, more -> 'metadata' AS metadata,
+           (more ->> 'send_at')::timestamptz AS send_at, coalesce((more ->> 'delay_ms')::integer, 0) AS delay_ms,
+           coalesce((more ->> 'typing_ms')::integer, 0) AS typing_ms, more ->> 'idempotency_key' AS idempotency_key,
+           decode(more ->> 'fingerprint', 'hex') AS fingerprint
+    FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::text[],
-        $9::jsonb[], $10::text[], $11::text[], $12::jsonb[], $13::timestamptz[], $14::text[], $15::timestamptz[],
-        $16::integer[], $17::integer[], $18::text[], $19::bytea[]
-    ) AS g (company_id, id, instance_id, conversation_id, contact_id, type, priority, address,
-            content, reply_to, client_id, metadata, created_at, lane_key, send_at,
-            delay_ms, typing_ms, idempotency_key, fingerprint)
+        $9::jsonb[], $10::text[], $11::jsonb[]
+    ) AS g (company_id, id, instance_id, conversation_id, contact_id, type, priority, address, content, lane_key, more)
 ), fresh AS (
     INSERT INTO idempotency (company_id, key, fingerprint, message_id)
     SELECT company_id, idempotency_key, fingerprint, id FROM given WHERE idempotency_key IS NOT NULL
@@ -30,7 +32,7 @@ WITH given AS MATERIALIZED (
     INSERT INTO messages (company_id, id, instance_id, conversation_id, contact_id, direction, status, type, priority,
                           address, content, reply_to, client_id, metadata, created_at)
     SELECT company_id, id, instance_id, conversation_id, contact_id, 'outbound', 'queued', type, priority,
-           address, content, reply_to, client_id, metadata, created_at
+           address, content, reply_to, client_id, metadata, now()
     FROM new
 ), work AS (
     INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms)
@@ -42,7 +44,7 @@ WITH given AS MATERIALIZED (
                   WHERE w.company_id = c.company_id AND w.events && ARRAY['message.queued', '*'])
 ), noted AS (
     INSERT INTO events (company_id, id, type, instance_id, conversation_id, message_id, at, data)
-    SELECT n.company_id, new_id(), 'message.queued', n.instance_id, n.conversation_id, n.id, n.created_at,
+    SELECT n.company_id, new_id(), 'message.queued', n.instance_id, n.conversation_id, n.id, now(),
            jsonb_build_object('message',
                jsonb_build_object('id', n.id, 'direction', 'outbound', 'to', n.address, 'type', n.type,
                                   'status', 'queued')
@@ -53,7 +55,7 @@ WITH given AS MATERIALIZED (
 ), told AS (
     SELECT pg_notify('recado', 'lanes')
 )
-SELECT new.id FROM new, told
+SELECT new.id, now() AS created_at FROM new, told
 
 -- name: find_replayed
 -- The first results of idempotency keys: what a repeat is answered with.
