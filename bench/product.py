@@ -200,13 +200,14 @@ class Recado:
         return made
 
     async def many_meta(
-        self, token: str, server_id: str, count: int, settings: Mapping[str, Any] | None = None
+        self, token: str, server_ids: Sequence[str], count: int, settings: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Many Meta instances, sixteen at a time."""
+        """Many Meta instances, sixteen at a time, spread over servers: a server counts its own one by one."""
         gate = asyncio.Semaphore(16)
 
         async def one(index: int) -> dict[str, Any]:
             async with gate:
+                server_id = server_ids[index % len(server_ids)]
                 return await self.meta_instance(token, server_id, f"1{index:09d}", settings)
 
         return list(await asyncio.gather(*(one(index) for index in range(count))))

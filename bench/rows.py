@@ -143,7 +143,7 @@ async def send() -> dict[str, Any]:
     async with product.running() as recado, Helper("bench.graph") as fake:
         token = await recado.company("bench")
         server_id = await recado.meta_server(fake.port)
-        instances = await recado.many_meta(token, server_id, 1_000)
+        instances = await recado.many_meta(token, [server_id], 1_000)
         senders = [load.Sender(token=token, instance_id=instance["id"]) for instance in instances]
         client = wire.Client(fake.port)
         number = 0
@@ -189,7 +189,7 @@ async def inbound() -> dict[str, Any]:
     async with product.running() as recado, Helper("bench.graph") as fake, Helper("bench.endpoint") as company:
         token = await recado.company("bench")
         server_id = await recado.meta_server(fake.port)
-        instances = await recado.many_meta(token, server_id, 20)
+        instances = await recado.many_meta(token, [server_id], 20)
         hooks = [
             load.Hook(path=product.hook_path(made), app_secret=made["app_secret"], account=made["account"])
             for made in instances
@@ -335,10 +335,10 @@ async def _read_pages(recado: Recado, pages: list[tuple[str, str]], seed: int) -
 async def memory() -> dict[str, Any]:
     async with product.running() as recado, Helper("bench.graph") as fake:
         token = await recado.company("bench")
-        server_id = await recado.meta_server(fake.port)
+        server_ids = [await recado.meta_server(fake.port) for _ in range(8)]
         await asyncio.sleep(3)
         idle = sum(processes.rss_mb(pid) for pid in processes.python_tree(recado.pid))
-        instances = await recado.many_meta(token, server_id, 10_000)
+        instances = await recado.many_meta(token, server_ids, 10_000)
         for instance in instances[::10]:
             await recado.api("GET", f"/v1/instances/{instance['id']}/status", token=token)
         await asyncio.sleep(3)
