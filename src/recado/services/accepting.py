@@ -3,6 +3,7 @@
 Concurrent requests share one transaction (`kit.batching`): no timer, no waiting while idle, large batches under load.
 """
 
+import asyncio
 import base64
 import binascii
 import collections
@@ -36,6 +37,9 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DELAY_MS = 600_000
 _MAX_TYPING_MS = 60_000
 _MAX_METADATA_BYTES = 8_192
+#: Messages of one commit; and from how many on a batch is not made to share one.
+_GROUP = 2_000
+_LARGE = 250
 _ADDRESSES_CACHED = 200_000
 
 _UNSET = msgspec.UNSET
@@ -138,7 +142,8 @@ class Acceptor:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._writer = Batcher[_Item, AcceptedMessage](self._write, max_items=2_000)
+        self._writer = Batcher[_Item, AcceptedMessage](self._write, max_items=_GROUP)
+        self._large = asyncio.Semaphore(2)
         # Asked once: isinstance of a protocol costs more than all other checks of a message together.
         self._checkers: dict[str, ChecksContent] = {
             kind: provider for kind, provider in runtime.providers.items() if isinstance(provider, ChecksContent)
@@ -198,7 +203,7 @@ class Acceptor:
 
     async def _submit_all(self, items: list[_Item]) -> list[AcceptedMessage | RecadoError]:
         results: list[AcceptedMessage | RecadoError] = []
-        for result in await self._writer.submit_many(items):
+        for result in await self._written(items):
             if isinstance(result, AcceptedMessage | RecadoError):
                 results.append(result)
             elif isinstance(result, refusals.UNSTORABLE):
@@ -208,6 +213,21 @@ class Acceptor:
             else:
                 raise result
         return results
+
+    async def _written(self, items: list[_Item]) -> Sequence[AcceptedMessage | BaseException]:
+        """A large batch is a transaction of its own, two of them side by side; a small one shares the group's.
+
+        Either way one statement writes it, so its messages stand in their lanes in their order.
+        """
+        if len(items) < _LARGE:
+            return await self._writer.submit_many(items)
+        async with self._large:
+            try:
+                return await self._write(items)
+            except Split:
+                return await self._writer.submit_many(items)
+            except db.AWAY as error:
+                raise _away() from error
 
     async def _count(self, principal: Principal, view: InstanceView, cost: int) -> None:
         limiter = self._runtime.limiter
