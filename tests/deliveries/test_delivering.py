@@ -164,7 +164,7 @@ def test_a_few_failures_are_no_outage() -> None:
     endpoints, webhook = Endpoints(16, random.Random(1)), WebhookId(ids.new())
     for _ in range(FAILURES - 1):
         assert endpoints.failed(webhook, NOW, failing_since=None, retry_after=None) is None
-    endpoints.succeeded(webhook)
+    endpoints.succeeded(webhook, NOW)
     assert endpoints.failed(webhook, NOW, failing_since=None, retry_after=None) is None
     later = NOW + timedelta(seconds=5)
     assert endpoints.failed(webhook, later, failing_since=None, retry_after=None) == NOW
@@ -194,3 +194,16 @@ def test_an_endpoint_that_asks_for_time_gets_it() -> None:
     assert endpoints.failed(webhook, NOW, failing_since=None, retry_after=600) == NOW
     assert endpoints.rooms(NOW + timedelta(seconds=599))[webhook].failing == 0
     assert endpoints.rooms(NOW + timedelta(seconds=600))[webhook].failing == 1
+
+
+def test_a_success_brings_forward_what_failed_before_once_in_a_while() -> None:
+    """An outage too short to count as failing must not leave a delivery waiting for minutes; a poison one may."""
+    known = Endpoints(8, random.Random(1))
+    webhook, now = WebhookId(ids.new()), NOW
+    assert not known.succeeded(webhook, now)
+    assert known.failed(webhook, now, failing_since=None, retry_after=None) is None
+    assert known.succeeded(webhook, now)
+    assert not known.succeeded(webhook, now)
+    known.failed(webhook, now, failing_since=None, retry_after=None)
+    assert not known.succeeded(webhook, now + timedelta(seconds=59))
+    assert known.succeeded(webhook, now + timedelta(seconds=61))

@@ -339,7 +339,8 @@ async def test_a_test_goes_to_its_endpoint_alone_and_past_its_backlog(world: Wor
     endpoint.answer = 200
     queued = await webhooks.test(world.runtime, world.principal, webhook.id)
     await world.settle()
-    assert [got.body["type"] for got in endpoint.received] == ["message.received", "webhook.test"]
+    # The test does not wait behind what failed before it, and its success brings that forward.
+    assert [got.body["type"] for got in endpoint.received] == ["message.received", "webhook.test", "message.received"]
     assert endpoint.received[1].headers["webhook-id"] == str(queued.event_id)
     assert [got.body["type"] for got in other.received] == ["message.received"]
     shown = await webhooks.get_delivery(world.runtime, world.principal, queued.delivery_id)

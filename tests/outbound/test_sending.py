@@ -288,3 +288,14 @@ async def test_what_one_provider_answers_never_loses_anothers_outcome(
     sent = [await send(company, instance, to=f"55119999900{n:02}") for n in range(10) for instance in (evil, good)]
     for number, message_id in enumerate(sent):
         await reaches(company, message_id, "sent" if number % 2 else becomes)
+
+
+async def test_a_phone_without_pacing_still_sends_one_by_one(company: Client) -> None:
+    instance = await client.make_sandbox_instance(company, client.NO_PACING)
+    sent = [await send(company, instance, to=f"551199999000{n % 3}") for n in range(30)]
+    await reaches(company, sent[-1], "read")
+    received = []
+    for phone in range(3):
+        page = await company.get(f"/sandbox/phones/551199999000{phone}/messages?limit=50")
+        received += [(message["received_at"], message["id"]) for message in page["data"]]
+    assert [message_id for _, message_id in sorted(received)] == sent

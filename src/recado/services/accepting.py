@@ -447,8 +447,12 @@ def lane_key(ordering: Ordering, address: str) -> str:
 
 
 def ordering_of(settings: InstanceSettings, capabilities: Capabilities) -> Ordering:
-    """The instance's ordering, or its default: one by one where it is paced, per recipient where it is not."""
-    return settings.ordering or ("recipient" if pacing_of(settings, capabilities).off else "instance")
+    """The instance's ordering, or its default: per recipient at a provider that needs no pacing and gets none (Meta);
+    one by one everywhere else, also where the pacing of a phone was switched off."""
+    if settings.ordering is not None:
+        return settings.ordering
+    side_by_side = not capabilities.human_pacing and pacing_of(settings, capabilities).off
+    return "recipient" if side_by_side else "instance"
 
 
 def pacing_of(settings: InstanceSettings, capabilities: Capabilities) -> Pacing:

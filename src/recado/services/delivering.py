@@ -255,6 +255,13 @@ async def recover(runtime: Runtime, company_id: CompanyId, webhook_id: WebhookId
     log.info("webhook_recovered", webhook_id=str(webhook_id))
 
 
+async def hasten(runtime: Runtime, company_id: CompanyId, webhook_id: WebhookId, now: datetime) -> None:
+    """What waits for its retry goes at once: the endpoint works, though some of its deliveries failed."""
+    async with runtime.db.work() as connection:
+        await deliveries.hasten(connection, company_id, webhook_id, now=now)
+        await webhooks.notify(connection, "deliveries")
+
+
 async def pause(runtime: Runtime, company_id: CompanyId, webhook_id: WebhookId, reason: str) -> None:
     """Stop delivering to an endpoint, keep what waits, and tell the company: its other endpoints and its event log."""
     async with runtime.db.work() as connection:

@@ -23,6 +23,8 @@ LAST_PROBE = timedelta(minutes=15)
 SLOW = timedelta(seconds=1)
 #: For so long after a slow answer an endpoint has a smaller share, unless a quick one comes first.
 SLOW_FOR = timedelta(minutes=1)
+#: How often one success may bring forward what waits for a retry.
+HASTEN_EVERY = timedelta(minutes=1)
 
 
 class _Endpoint(msgspec.Struct):
@@ -31,6 +33,9 @@ class _Endpoint(msgspec.Struct):
     failures: int = 0
     failed_from: datetime | None = None
     probe_at: datetime | None = None
+    #: Something waits for a retry that failed when the endpoint did, and may go now that it works.
+    owed: bool = False
+    hastened_at: datetime | None = None
 
 
 class Endpoints:
@@ -69,7 +74,7 @@ class Endpoints:
             if not endpoint.flights
             and not _ahead(endpoint.slow_until, now)
             and not _ahead(endpoint.probe_at, now)
-            and (endpoint.failed_from is None or now - endpoint.failed_from > 8 * LAST_PROBE)
+            and (not endpoint.owed if endpoint.failed_from is None else now - endpoint.failed_from > 8 * LAST_PROBE)
         ]
         for webhook_id in old:
             del self._known[webhook_id]
@@ -90,10 +95,19 @@ class Endpoints:
         if endpoint is not None and started is not None:
             endpoint.slow_until = now + SLOW_FOR if now - started >= SLOW else None
 
-    def succeeded(self, webhook_id: WebhookId) -> None:
-        """The endpoint took a delivery."""
+    def succeeded(self, webhook_id: WebhookId, now: datetime) -> bool:
+        """The endpoint took a delivery. Return whether what waits for a retry should go at once.
+
+        It should after a short outage that never made the endpoint count as failing, or it would wait for minutes. At
+        most once in a while, because a delivery that the endpoint refuses for its own sake gains nothing by it.
+        """
         endpoint = self._known.setdefault(webhook_id, _Endpoint())
         endpoint.failures, endpoint.failed_from, endpoint.probe_at = 0, None, None
+        recently = endpoint.hastened_at is not None and now - endpoint.hastened_at < HASTEN_EVERY
+        if not endpoint.owed or recently:
+            return False
+        endpoint.owed, endpoint.hastened_at = False, now
+        return True
 
     def failed(
         self, webhook_id: WebhookId, now: datetime, *, failing_since: datetime | None, retry_after: float | None
@@ -104,6 +118,7 @@ class Endpoints:
         """
         endpoint = self._known.setdefault(webhook_id, _Endpoint())
         endpoint.failures += 1
+        endpoint.owed = True
         endpoint.failed_from = min(filter(None, (endpoint.failed_from, failing_since, now)))
         lasted = now - endpoint.failed_from
         if failing_since is None and retry_after is None and endpoint.failures < FAILURES and lasted < PATIENCE:

@@ -180,9 +180,11 @@ class DeliveryWorker:
             return
         endpoint = (claimed.company_id, claimed.webhook_id)
         if answer.error is None:
-            self._endpoints.succeeded(claimed.webhook_id)
+            owed = self._endpoints.succeeded(claimed.webhook_id, now)
             if finished.failing_since is not None:
                 await delivering.recover(self._runtime, *endpoint, now)
+            elif owed:
+                await delivering.hasten(self._runtime, *endpoint, now)
             return
         failing = self._endpoints.failed(
             claimed.webhook_id, now, failing_since=finished.failing_since, retry_after=answer.retry_after

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 _CLAIM_AT_MOST = 128
 _LOOK_AT_LEAST_EVERY = 1.0
 _SWEEP_EVERY = 60.0
+_RECORD_AGAIN_AFTER = 0.5
 
 
 class SenderWorker:
@@ -82,8 +83,9 @@ class SenderWorker:
 
     async def _send(self, claimed: outbox.Claimed) -> None:
         try:
+            lease_ends = asyncio.get_running_loop().time() + self._lease.total_seconds()
             result = await self._sender.send(claimed)
-            written = await self._results.submit(result)
+            written = await self._record(result, lease_ends)
         except Exception as error:  # noqa: BLE001  # Whatever it is, the lease is what brings the message back.
             # The database went away, or a bug of ours. The lease ends, and the message is then settled as one that
             # may have been sent: it is not lost and not sent blindly.
@@ -101,6 +103,17 @@ class SenderWorker:
                     [(written.company_id, written.instance_id, written.provider_id, written.message_id)],
                 )
             self._runtime.signals.set("deliveries")
+
+    async def _record(self, result: outbox.Finish, lease_ends: float) -> outbox.Finished | None:
+        """Write an outcome, however long the database is away, while the lane is still ours: it is known, and what is
+        not written becomes unproven."""
+        while True:
+            try:
+                return await self._results.submit(result)
+            except db.AWAY:
+                if asyncio.get_running_loop().time() >= lease_ends:
+                    raise
+                await asyncio.sleep(_RECORD_AGAIN_AFTER)
 
     async def _write(self, results: list[outbox.Finish]) -> Sequence[outbox.Finished | None]:
         try:

@@ -6,13 +6,16 @@
 
 -- Roles. recado_api sees one company at a time (recado.company_id); recado_worker sees all. Neither owns a table.
 DO $$
+DECLARE
+    role text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'recado_api') THEN
-        CREATE ROLE recado_api NOLOGIN;
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'recado_worker') THEN
-        CREATE ROLE recado_worker NOLOGIN;
-    END IF;
+    FOREACH role IN ARRAY ARRAY['recado_api', 'recado_worker'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- Roles belong to the server: another database of it has made them.
+        END;
+    END LOOP;
     EXECUTE format('GRANT recado_api, recado_worker TO %I', current_user);
 END
 $$;
@@ -182,7 +185,7 @@ CREATE TABLE messages (
 ) PARTITION BY RANGE (id);
 CREATE INDEX messages_conversation ON messages (company_id, conversation_id, id DESC);
 CREATE INDEX messages_instance ON messages (company_id, instance_id, id DESC);
-CREATE INDEX messages_trouble ON messages (company_id, status, id DESC) WHERE status IN ('failed', 'unproven');
+-- No index names status: it changes several times in a message's life, and each change would write every index again.
 
 -- Every provider id seen, in either direction: what makes a repeated webhook a repeat, and what receipts,
 -- replies and reactions are found by. kind is 'message' or the type of another event.
@@ -671,6 +674,10 @@ BEGIN
             IF to_regclass(child) IS NULL THEN
                 EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', child, parent,
                     lowest_id(month), lowest_id(month + interval '1 month'));
+                IF parent = 'messages' THEN
+                    -- Room on the page for the receipts' updates, which then touch no index.
+                    EXECUTE format('ALTER TABLE %I SET (fillfactor = 75)', child);
+                END IF;
                 made := made + 1;
             END IF;
         END LOOP;
