@@ -166,7 +166,8 @@ class Acceptor:
         """Accept one message. Raises what the issue of it is, as a `RecadoError`; then nothing was written."""
         item = await self._check(principal, request, idempotency_key)
         await self._count(principal, item.view, 1)
-        await self._complete(principal, item)
+        if _incomplete(item):
+            await self._complete(principal, item)
         try:
             return await self._writer.submit(item)
         except db.AWAY as error:
@@ -193,6 +194,8 @@ class Acceptor:
         for instance_id, count in counts.items():
             await self._count(principal, views[instance_id], count)
         for place, item in list(items.items()):
+            if not _incomplete(item):
+                continue
             try:
                 await self._complete(principal, item)
             except RecadoError as error:
@@ -422,10 +425,22 @@ class Acceptor:
         )
 
 
+def _incomplete(item: _Item) -> bool:
+    """Whether a message speaks of another one, or carries media."""
+    return (
+        item.kind in contents.ABOUT_A_MESSAGE
+        or item.request.reply_to is not None
+        or isinstance(item.content, contents.MediaContent)
+    )
+
+
 def _extra(item: _Item) -> outbox.Extra | None:
     """What few messages have; None for the many."""
     request = item.request
-    extra = outbox.Extra(
+    plain = item.key is None and request.reply_to is None and request.metadata is None and request.send_at is None
+    if plain and not request.delay_ms and not request.typing_ms:
+        return None
+    return outbox.Extra(
         reply_to=request.reply_to,
         client_id=request.client_id,
         metadata=request.metadata,
@@ -435,10 +450,6 @@ def _extra(item: _Item) -> outbox.Extra | None:
         idempotency_key=item.key,
         fingerprint=item.fingerprint.hex() if item.fingerprint else None,
     )
-    return None if extra == _NOTHING else extra
-
-
-_NOTHING = outbox.Extra()
 
 
 def lane_key(ordering: Ordering, address: str) -> str:
