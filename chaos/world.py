@@ -148,7 +148,7 @@ class World:
     async def _sandbox(self, company: Company) -> None:
         """Phones of the sandbox lose an answer now and then, and sometimes fail for now."""
         number = len(self.instances)
-        settings = {"pacing": product.NO_PACING, "ordering": "instance", "settle_seconds": 2, "max_attempts": 20}
+        settings = {"pacing": product.NO_PACING, "settle_seconds": 2, "max_attempts": 20}
         made = await self.recado.sandbox_instance(company.token, f"phone {number}", settings)
         recipients = tuple(f"551197{number:04d}{person:03d}" for person in range(2))
         behaviour = {"ack": "delivered", "latency_ms": 50, "timeout_rate": 0.02}

@@ -207,3 +207,9 @@ def test_a_success_brings_forward_what_failed_before_once_in_a_while() -> None:
     known.failed(webhook, now, failing_since=None, retry_after=None)
     assert not known.succeeded(webhook, now + timedelta(seconds=59))
     assert known.succeeded(webhook, now + timedelta(seconds=61))
+
+
+@pytest.mark.parametrize("absurd", ["9" * 400, "9" * 5_000, "Mon, 01 Jan 2035 00:00:00 +999999999", "soon", ""])
+def test_an_absurd_retry_after_is_no_error_of_ours(absurd: str) -> None:
+    wanted = delivering.read_retry_after(absurd, NOW)
+    assert wanted is None or 1 <= wanted <= 86_400

@@ -9,7 +9,7 @@ import standardwebhooks
 import svix
 from aiohttp import web
 
-from recado.services import webhooks
+from recado.services import delivering, webhooks
 from recado.services.runtime import Runtime
 from recado.workers.deliveries import DeliveryWorker
 from tests.deliveries.conftest import Received, World, conversation
@@ -405,5 +405,24 @@ async def test_an_endpoint_of_an_instance_gets_that_instance_only(world: World) 
             "INSERT INTO events (company_id, id, type, data) VALUES ($1, $2, 'account.updated', '{\"number\": 9}')",
             world.company, conversation(),
         )  # fmt: skip
+    await world.settle()
+    assert endpoint.numbers == [0]
+
+
+async def test_an_attempt_that_breaks_on_our_side_is_listed_and_tried_again(world: World) -> None:
+    endpoint, webhook = await world.endpoint()
+    async with world.db.work() as connection:
+        good = await connection.fetchval("SELECT secret FROM webhooks WHERE id = $1", webhook.id)
+        # It opens, and is no secret that can sign.
+        bad = world.runtime.keyring.encrypt(b"whsec_%%%", delivering.secret_context(webhook.id))
+        await connection.execute("UPDATE webhooks SET secret = $2 WHERE id = $1", webhook.id, bad)
+    await world.happen(conversation())
+    await world.settle()
+    (shown,) = await world.listed(webhook.id)
+    assert shown.status == "pending"
+    assert "Recado could not post it" in (shown.attempts[0].error or "")
+    async with world.db.work() as connection:
+        await connection.execute("UPDATE webhooks SET secret = $2 WHERE id = $1", webhook.id, good)
+    world.move(minutes=1)
     await world.settle()
     assert endpoint.numbers == [0]

@@ -19,6 +19,7 @@ from recado.services import delivering
 from recado.services.endpoints import Endpoints
 from recado.services.runtime import Runtime
 from recado.store import db, deliveries
+from recado.telemetry import metrics
 from recado.workers import loop
 
 log = structlog.get_logger(__name__)
@@ -120,7 +121,7 @@ class DeliveryWorker:
         """One attempt, to the end. Should it break, the lane's lease brings the delivery back."""
         try:
             started_at, started = self._clock(), time.perf_counter()
-            answer = await delivering.post(self._runtime, claimed, started_at)
+            answer = await self._post(claimed, started_at)
             seconds, now = time.perf_counter() - started, self._clock()
             delivering.observe(claimed, answer, seconds, now)
             verdict = delivering.decide(claimed, answer, now, self._rng)
@@ -144,10 +145,21 @@ class DeliveryWorker:
             await self._follow(claimed, answer, verdict, finished, now)
         except Exception:
             log.exception("delivery_broke", delivery_id=str(claimed.delivery_id))
+            metrics.loop_errors.labels(loop=self.name).inc()
         finally:
             self._endpoints.ended(claimed.webhook_id, claimed.delivery_id, self._clock())
             # There is room again, and perhaps the lane's next delivery.
             self._runtime.signals.set("deliveries")
+
+    async def _post(self, claimed: deliveries.Claimed, now: datetime) -> delivering.Answer:
+        """The attempt's answer. An error of ours is one too: it is listed and counted as an attempt, or the delivery
+        would come back with every lease for ever and nobody would see why."""
+        try:
+            return await delivering.post(self._runtime, claimed, now)
+        except Exception as error:
+            log.exception("delivery_post_broke", delivery_id=str(claimed.delivery_id))
+            metrics.loop_errors.labels(loop=self.name).inc()
+            return delivering.Answer(result="failed", error=f"Recado could not post it: {type(error).__name__}.")
 
     async def _finish(self, item: deliveries.Finish, lease_ends: datetime) -> deliveries.Finished | None:
         """Write an outcome, however long the database is away, while the lane is still ours."""
