@@ -46,7 +46,7 @@ class Paired:
     async def restart(self, connection: provider.Connection) -> ConnectionState:
         return self._next("restart", connection)
 
-    async def disconnect(self, connection: provider.Connection) -> None:
+    async def disconnect(self, connection: provider.Connection, *, logout: bool) -> None:
         self.calls.append("disconnect")
 
     async def send(self, connection: provider.Connection, message: provider.Outgoing) -> provider.Outcome:

@@ -6,7 +6,7 @@ from recado import providers
 from recado.domain.provider import Provider
 from recado.kit.http import Http
 from recado.testing import contract
-from tests.providers.meta_rows import connect
+from tests.providers.meta.rows import connect
 
 OFFLINE = providers.registry()
 

@@ -95,7 +95,7 @@ async def test_a_cut_line_comes_back_without_a_code_and_a_logout_does_not(world:
     resumed = await world.adapter.connect(connection, method="qr", phone=None)
     assert resumed.status == ConnectionStatus.CONNECTED
     for _ in range(2):
-        await world.adapter.disconnect(connection)
+        await world.adapter.disconnect(connection, logout=True)
     shown = await world.adapter.connect(connection, method="qr", phone=None)
     assert shown.status == ConnectionStatus.QR
     # Nothing old arrives late and contradicts what connecting answered.

@@ -142,7 +142,7 @@ async def test_the_phone_fails_as_told(world: World, instance: Any, fail: Failur
     outcome = await world.send(instance, message)
     assert msgspec.structs.replace(outcome, why="") == expected
     assert (await received(world)).data == []
-    assert await world.adapter.find(instance, message.message_id) is None
+    assert await world.adapter.find(instance, message, since=world.clock.now) is None
     world.clock.move(seconds=10)
     assert await world.posted() == []
     await behave(world)
@@ -166,7 +166,7 @@ async def test_a_lost_answer_leaves_the_message_on_the_phone(world: World, insta
     message = text()
     assert isinstance(await world.send(instance, message), Unknown)
     assert [got.id for got in (await received(world)).data] == [message.message_id]
-    found = await world.adapter.find(instance, message.message_id)
+    found = await world.adapter.find(instance, message, since=world.clock.now)
     assert found is not None
     world.clock.move(seconds=10)
     [receipt, *_] = await world.posted()
@@ -203,7 +203,7 @@ async def test_a_full_phone_says_when_it_has_room(world: World, instance: Any) -
     outcome = await world.send(instance)
     assert isinstance(outcome, Limited)
     assert outcome.after == pytest.approx(40)
-    assert not outcome.whole_instance
+    assert outcome.scope == "recipient"
     world.clock.move(seconds=40)
     assert isinstance(await world.send(instance), Accepted)
     assert isinstance(await world.send(instance, to="5511999990002"), Accepted)

@@ -33,9 +33,14 @@ EVENT_TYPES = (
     "instance.qr",
     "account.updated",
     "template.updated",
+    "message.waiting",
+    "status.received",
+    "event.answered",
     "presence.updated",
     "call.received",
     "group.updated",
+    "chat.updated",
+    "label.updated",
     "contact.updated",
     "contact.merged",
     "media.ready",
@@ -50,7 +55,9 @@ EVENT_TYPES = (
 class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person, group or channel as a provider names it. Any of the ids may be absent, the phone too.
 
-    `phone` is digits only, country code first; `lid`, `bsuid`, `username` and `group` are opaque.
+    `phone` is digits only, country code first; `lid` (`…@lid`) and `group` (`…@g.us`, `…@newsletter`) are WhatsApp ids
+    as it writes them, whatever the provider makes of them, so that two providers name one contact alike. `bsuid`,
+    `username` and Meta's `group` are opaque.
     """
 
     phone: str | None = None
@@ -101,6 +108,9 @@ class Received(ProviderEvent, frozen=True, kw_only=True):
 
     `content` has the shape of `domain.content` for `kind`, as plain data; what the provider sends beyond it
     is kept under `extra`. A kind we do not know is `unknown`, with the provider's object in `extra`.
+
+    `by_api` marks a message `from_me` that was sent through the provider's API: most often the echo of one of ours,
+    which may come before the answer that tells its id. `message_id` is our own id where the provider returns it.
     """
 
     provider_id: str
@@ -110,6 +120,8 @@ class Received(ProviderEvent, frozen=True, kw_only=True):
     content: Any
     media: MediaRef | None = None
     from_me: bool = False
+    by_api: bool = False
+    message_id: str | None = None
     reply_to: str | None = None
     forwarded: bool = False
     extra: dict[str, Any] = {}
@@ -159,16 +171,35 @@ class Reacted(ProviderEvent, frozen=True, kw_only=True):
 
 
 class ConnectionChanged(ProviderEvent, frozen=True, kw_only=True):
-    """The connection of our number to WhatsApp changed. `qr` is the code to show while pairing."""
+    """The connection of our number to WhatsApp changed. `qr` or `pairing_code` is the code to show while pairing."""
 
     status: ConnectionStatus
     reason: str | None = None
     qr: str | None = None
+    pairing_code: str | None = None
     phone: str | None = None
+    details: dict[str, Any] = {}
 
 
 class Noticed(ProviderEvent, frozen=True, kw_only=True):
-    """Everything else: calls, groups, presence, contacts, templates, the account, and `unknown`."""
+    """Everything else: calls, groups, presence, contacts, templates, the account, and `unknown`.
+
+    `party` is whom it is about. Where the provider tells them, `data` names the same things for every provider:
+
+    presence.updated  state (available, unavailable, composing, recording, paused), chat, last_seen
+    call.received     call_id, kind (voice, video), state (ringing, accepted, rejected, missed, ended), group
+    group.updated     change (created, joined, left, added, removed, promoted, demoted, subject, description, picture,
+                      settings, invite, join_requested, join_request_revoked, deleted), participants [{phone, lid,
+                      name}], by {phone, lid, name}, subject, description, settings; `party` is the group
+    contact.updated   name, picture, about, blocked
+    chat.updated      chat, change (archived, unarchived, pinned, unpinned, muted, unmuted, read, unread, labelled,
+                      unlabelled, deleted, updated), label
+    label.updated     label, name, color, deleted
+    poll.voted        poll (the provider's id of the poll), options [names]
+    event.answered    event (the provider's id of the event), answer
+    message.waiting   provider_id, chat: a message whose content WhatsApp has not delivered yet; it comes later
+    status.received   a story: provider_id, kind, content
+    """
 
     data: dict[str, Any]
     party: Party | None = None

@@ -11,7 +11,7 @@ protocol is absent answers `unsupported_by_provider`.
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -62,22 +62,38 @@ class StoredMedia(Protocol):
         ...
 
 
+class Referenced(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier message of the instance that another one quotes, reacts to, changes, takes back or forwards.
+
+    `chat` is the address of its chat. `from_me` tells whether our own number wrote it; `sender` who did, where that
+    was somebody in a group. `content` is plain data in the shape of `domain.content` for `kind`.
+    """
+
+    provider_id: str
+    chat: str
+    from_me: bool
+    kind: str
+    content: Any = None
+    sender: str | None = None
+    at: datetime | None = None
+
+
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One message to send. Every id of another message in it is the provider's id already.
 
-    `content` is the Struct of `domain.content` for `kind`. `media` is set when its content names a
-    `media_id`. `attempt` counts from 1. `last_received` is the provider's id of the chat's newest inbound
-    message, where there is one.
+    `content` is the Struct of `domain.content` for `kind`; where it speaks of an earlier message (a reaction, an
+    edit), that one is `about`. `reply_to` is the message to quote. `media` is set when its content names a
+    `media_id`. `attempt` counts from 1.
     """
 
     message_id: MessageId
     to: str
     kind: str
     content: Any
-    reply_to: str | None = None
+    reply_to: Referenced | None = None
+    about: Referenced | None = None
     media: StoredMedia | None = None
     attempt: int = 1
-    last_received: str | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
@@ -109,16 +125,20 @@ class NotConnected(msgspec.Struct, frozen=True, kw_only=True, tag="not_connected
     status: ConnectionStatus = ConnectionStatus.DISCONNECTED
 
 
+LimitScope = Literal["instance", "recipient", "cold"]
+
+
 class Limited(msgspec.Struct, frozen=True, kw_only=True, tag="limited"):
     """It was certainly not sent because of a rate limit. `after` in seconds.
 
-    `whole_instance` is False when the limit holds for this recipient only. No attempt is spent.
+    `scope` is what it holds for: everything of the instance, this recipient only, or first contacts (`cold`: chats in
+    which nobody has written to us yet, WhatsApp's error 463). No attempt is spent.
     """
 
     code: str
     why: str
     after: float
-    whole_instance: bool = True
+    scope: LimitScope = "instance"
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
@@ -150,6 +170,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     human_pacing        its numbers are people's phones and must be paced like one
     receipts            the states it reports
     echoes_message_id   its receipts carry our own message id
+    notes               what a person should know beyond the table, a sentence each
     """
 
     kinds: frozenset[str]
@@ -159,6 +180,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     human_pacing: bool = True
     receipts: frozenset[str] = frozenset({"server_ack", "delivered", "read"})
     echoes_message_id: bool = False
+    notes: tuple[str, ...] = ()
 
 
 # --- connecting ----------------------------------------------------------------------------------------
@@ -168,7 +190,8 @@ class ConnectionState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """What a provider says of a connection, or what connecting needs next.
 
     While `status` is `qr`, `qr` holds the text of the QR code or `pairing_code` the code to type on the phone,
-    valid until `expires_at`.
+    valid until `expires_at`. Where a passkey is asked for, `status` is `connecting` and `details["passkey"]` holds
+    the step (`challenge` or `confirmation`) and what the provider says of it.
     """
 
     status: ConnectionStatus
@@ -229,8 +252,9 @@ class Provider(Protocol):
         """Ask the provider how the connection stands. Raises `CallFailed`."""
         ...
 
-    async def disconnect(self, connection: Connection) -> None:
-        """End the session. Raises `CallFailed`. Disconnecting twice is fine."""
+    async def disconnect(self, connection: Connection, *, logout: bool) -> None:
+        """End the session; with `logout` its pairing too, so that connecting needs a new code. A provider that has
+        only one of the two does that one. Raises `CallFailed`. Disconnecting twice is fine."""
         ...
 
     async def send(self, connection: Connection, message: Outgoing) -> Outcome:
@@ -277,17 +301,21 @@ class MarksRead(Protocol):
 
 @runtime_checkable
 class ShowsTyping(Protocol):
-    async def show_typing(self, connection: Connection, *, chat: str, last_received: str | None) -> None:
-        """Show "typing…" in a chat until the next message or the provider's own limit. Raises `CallFailed`."""
+    async def show_typing(
+        self, connection: Connection, *, chat: str, last_received: str | None, recording: bool = False
+    ) -> None:
+        """Show "typing…" (or "recording…") in a chat until the next message or the provider's own limit.
+        `last_received` is the provider's id of the chat's newest inbound message. Raises `CallFailed`."""
         ...
 
 
 @runtime_checkable
 class FindsMessages(Protocol):
-    """The provider can be asked what became of a message id that we chose: it settles what is unproven."""
+    """The provider can be asked what became of a message whose answer was lost: it settles what is unproven."""
 
-    async def find(self, connection: Connection, message_id: MessageId) -> Accepted | None:
-        """The message as the provider has it, or None when it certainly has not. Raises `CallFailed`."""
+    async def find(self, connection: Connection, message: Outgoing, *, since: datetime) -> Accepted | None:
+        """The message as the provider has it, or None when it certainly has not. `since` is when it was first tried.
+        Raises `CallFailed`, also when the provider's answer proves neither."""
         ...
 
 
@@ -312,3 +340,69 @@ class ChecksContent(Protocol):
     def check(self, kind: str, content: Any) -> list[FieldError]:
         """What it would refuse, each with its path in the content (`buttons[0].title`; empty for the content itself)."""
         ...
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A session made at a provider. `credentials` are added to the connection's and kept encrypted."""
+
+    account: str
+    credentials: Mapping[str, str] = {}
+
+
+@runtime_checkable
+class ManagesSessions(Protocol):
+    """A connection needs a session on its server, which the adapter makes and removes there.
+
+    `open_session` is called before the first `connect` of a connection without an `account`.
+    """
+
+    async def open_session(self, connection: Connection) -> Session:
+        """Make the session, its webhook registered, or take over the one that an earlier try made. Raises `CallFailed`."""
+        ...
+
+    async def close_session(self, connection: Connection) -> None:
+        """Remove the session from the server. One that is gone already is fine. Raises `CallFailed`."""
+        ...
+
+
+@runtime_checkable
+class RegistersWebhook(Protocol):
+    async def register_webhook(self, connection: Connection) -> None:
+        """Make the provider post every event to the connection's `webhook_url`, in place of what it posted to before
+        on our behalf. Raises `CallFailed`."""
+        ...
+
+
+@runtime_checkable
+class RedactsWebhooks(Protocol):
+    """The provider writes secrets into its webhooks, which must not be stored."""
+
+    def redact(self, body: bytes) -> bytes:
+        """The body without them. Cheap, and never raises: it stands before the webhook is stored."""
+        ...
+
+
+@runtime_checkable
+class AsksForPasskey(Protocol):
+    """Connecting may need a passkey, whose steps are shown as data to whoever pairs."""
+
+    async def answer_passkey(self, connection: Connection, *, step: str, answer: Mapping[str, Any]) -> ConnectionState:
+        """Go on behind a step of `ConnectionState.details["passkey"]`: `challenge` or `confirmation`. Raises `CallFailed`."""
+        ...
+
+
+@runtime_checkable
+class Varies(Protocol):
+    """What the provider can do depends on how its server runs, or on the channel behind the number."""
+
+    #: By the name of the variant.
+    variants: ClassVar[Mapping[str, Capabilities]]
+
+    def variant(self, connection: Connection) -> str:
+        """The variant of a connection."""
+        ...
+
+
+def capabilities_of(adapter: Provider, connection: Connection) -> Capabilities:
+    """What the adapter can do on this connection."""
+    return adapter.variants[adapter.variant(connection)] if isinstance(adapter, Varies) else adapter.capabilities

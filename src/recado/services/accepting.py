@@ -21,7 +21,7 @@ from recado.domain import fallback, ids, phones
 from recado.domain.errors import Conflict, FieldError, Invalid, RecadoError, Unavailable, invalid
 from recado.domain.events import Party
 from recado.domain.ids import CompanyId, ContactId, InstanceId, MessageId
-from recado.domain.provider import Capabilities, ChecksContent
+from recado.domain.provider import Capabilities, ChecksContent, capabilities_of
 from recado.domain.settings import NO_PACING, InstanceSettings, Ordering, Pacing
 from recado.domain.states import PRIORITY_RANK, Priority
 from recado.kit.batching import Batcher, Split
@@ -281,9 +281,10 @@ class Acceptor:
         if view.active is None:
             raise Conflict(f"Instance {view.id} has no connection; add one before sending.", code="no_connection")
         provider = self._runtime.providers[view.active.kind]
-        if kind not in provider.capabilities.kinds:
+        able = capabilities_of(provider, view.active.connection)
+        if kind not in able.kinds:
             text = fallback.as_text(kind, content) if request.fallback == "text" else None
-            if text is None or "text" not in provider.capabilities.kinds:
+            if text is None or "text" not in able.kinds:
                 raise invalid(
                     "type",
                     f"the provider {provider.kind} cannot send {kind}"
@@ -295,7 +296,7 @@ class Acceptor:
                     code="unsupported_by_provider",
                 )
             kind, content = "text", contents.TextContent(body=text)
-        if request.reply_to and not provider.capabilities.replies:
+        if request.reply_to and not able.replies:
             raise invalid("reply_to", f"the provider {provider.kind} cannot quote", code="unsupported_by_provider")
         checker = self._checkers.get(provider.kind)
         if checker is not None:
@@ -408,7 +409,8 @@ class Acceptor:
     def _draft(self, item: _Item, place: contacts.Resolved) -> outbox.Draft:
         request = item.request
         assert item.view.active is not None
-        capabilities = self._runtime.providers[item.view.active.kind].capabilities
+        active = item.view.active
+        capabilities = capabilities_of(self._runtime.providers[active.kind], active.connection)
         ordering = ordering_of(item.view.settings, capabilities)
         return outbox.Draft(
             company_id=item.company_id,

@@ -330,11 +330,14 @@ async def restart(runtime: Runtime, company_id: CompanyId, instance_id: UUID) ->
     return await _store(runtime, company_id, active, state)
 
 
-async def disconnect(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> ConnectionState:
-    """End the session; messages wait until it is connected again. Twice is fine. Raises `ProviderFailed`."""
+async def disconnect(
+    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, logout: bool = False
+) -> ConnectionState:
+    """End the session; messages wait until it is connected again. With `logout` the phone forgets it too, and connecting
+    needs a new code. Twice is fine. Raises `ProviderFailed`."""
     active = await _active(runtime, company_id, instance_id)
     adapter = server_service.adapter_of(runtime, active.kind)
-    await _call(runtime, active, adapter.disconnect(active.connection))
+    await _call(runtime, active, adapter.disconnect(active.connection, logout=logout))
     state = ConnectionState(status=ConnectionStatus.DISCONNECTED, reason=statuses.REQUESTED)
     return await _store(runtime, company_id, active, state)
 
@@ -409,6 +412,6 @@ async def _say_goodbye(runtime: Runtime, company_id: CompanyId, instance_id: UUI
         if adapter is None or placed.status is ConnectionStatus.CREATED:
             continue
         try:
-            await asyncio.wait_for(adapter.disconnect(placed.connection), _GOODBYE_SECONDS)
+            await asyncio.wait_for(adapter.disconnect(placed.connection, logout=True), _GOODBYE_SECONDS)
         except (provider.CallFailed, TimeoutError) as error:
             log.warning("session_not_ended", instance_id=instance_id, kind=placed.kind, why=str(error) or "timeout")

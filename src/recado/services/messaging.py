@@ -9,7 +9,7 @@ import msgspec
 
 from recado.domain.errors import Conflict, NotFound, ProviderFailed, invalid
 from recado.domain.ids import CompanyId, InstanceId, MessageId
-from recado.domain.provider import CallFailed, MarksRead
+from recado.domain.provider import CallFailed, MarksRead, capabilities_of
 from recado.domain.states import PRIORITY_RANK, RANK
 from recado.services.accepting import event_data, lane_key, ordering_of
 from recado.services.directory import InstanceView, Principal
@@ -313,7 +313,10 @@ _STATE_OF_OUTCOME = {"accepted": "sent", "refused": "failed", "unknown": "unprov
 def _lane_of(runtime: Runtime, view: InstanceView, address: str) -> str:
     if view.active is None:
         return ""
-    return lane_key(ordering_of(view.settings, runtime.providers[view.active.kind].capabilities), address)
+    return lane_key(
+        ordering_of(view.settings, capabilities_of(runtime.providers[view.active.kind], view.active.connection)),
+        address,
+    )
 
 
 def _only(principal: Principal, instance_id: UUID | None) -> UUID | None:

@@ -31,10 +31,12 @@ from recado.domain.provider import (
     Outcome,
     Outgoing,
     Provider,
+    Referenced,
     Refused,
     Retry,
     ShowsTyping,
     Unknown,
+    capabilities_of,
 )
 from recado.domain.states import ConnectionStatus, MessageStatus
 from recado.kit import backoff
@@ -43,7 +45,7 @@ from recado.services import connections, media
 from recado.services.accepting import event_data, pacing_of
 from recado.services.directory import ConnectionView, InstanceView
 from recado.services.runtime import Runtime
-from recado.store import lanes, messages, outbox
+from recado.store import db, lanes, messages, outbox
 from recado.telemetry import metrics, traces
 
 log = structlog.get_logger(__name__)
@@ -135,21 +137,18 @@ class Sender:
     async def _outgoing(self, claimed: outbox.Claimed, view: InstanceView) -> Outgoing | Refused:
         """The message with every reference resolved to the provider's own ids."""
         content = msgspec.convert(claimed.content, contents.KINDS[claimed.type])
-        reply_to = claimed.reply_to
-        stored = None
-        if reply_to is not None or claimed.type in contents.ABOUT_A_MESSAGE:
+        reply_to = about = stored = None
+        if claimed.reply_to is not None or claimed.type in contents.ABOUT_A_MESSAGE:
             async with self._runtime.db.worker.acquire() as connection:
-                if reply_to is not None:
-                    found = await messages.find(connection, claimed.company_id, claimed.instance_id, reply_to)
-                    reply_to = found["provider_id"] if found else None
+                if claimed.reply_to is not None:
+                    reply_to = await _referenced(connection, claimed, claimed.reply_to)
                     if reply_to is None:
                         return Refused(code="reply_target_unsent", why="The message to quote was never sent.")
                 if claimed.type in contents.ABOUT_A_MESSAGE:
-                    reference = content.message_id
-                    found = await messages.find(connection, claimed.company_id, claimed.instance_id, reference)
-                    if found is None or found["provider_id"] is None:
+                    about = await _referenced(connection, claimed, content.message_id)
+                    if about is None:
                         return Refused(code="target_unsent", why="The message it refers to was never sent.")
-                    content = msgspec.structs.replace(content, message_id=found["provider_id"])
+                    content = msgspec.structs.replace(content, message_id=about.provider_id)
         if isinstance(content, contents.MediaContent) and content.media_id is not None:
             stored = await media.open_stored(self._runtime, claimed.company_id, content.media_id)
             if stored is None:
@@ -160,6 +159,7 @@ class Sender:
             kind=claimed.type,
             content=content,
             reply_to=reply_to,
+            about=about,
             media=stored,
             attempt=claimed.attempts + 1,
         )
@@ -189,10 +189,12 @@ class Sender:
     ) -> outbox.Finish | None:
         """Settle an unproven message: ask the provider, then apply the policy. None: it is to be sent again now."""
         provider = self._runtime.providers[active.kind]
-        if isinstance(provider, FindsMessages):
+        prepared = await self._outgoing(claimed, view) if isinstance(provider, FindsMessages) else None
+        if isinstance(provider, FindsMessages) and isinstance(prepared, Outgoing):
+            since = claimed.unproven_at or claimed.created_at
             try:
                 async with timeout(self._runtime.settings.send_timeout_seconds):
-                    found = await provider.find(active.connection, claimed.message_id)
+                    found = await provider.find(active.connection, prepared, since=since)
             except (CallFailed, TimeoutError) as error:
                 later = datetime.now(UTC) + timedelta(seconds=max(1, view.settings.settle_seconds))
                 log.warning("unproven_not_settled", message_id=str(claimed.message_id), why=str(error))
@@ -232,7 +234,7 @@ class Sender:
         duration_ms: float,
     ) -> outbox.Finish:
         now = datetime.now(UTC)
-        pacing = pacing_of(view.settings, self._runtime.providers[active.kind].capabilities)
+        pacing = pacing_of(view.settings, capabilities_of(self._runtime.providers[active.kind], active.connection))
         attempt: dict[str, Any] = {
             "claimed": claimed,
             "attempt_id": ids.new(),
@@ -269,7 +271,7 @@ class Sender:
                 finish = self._wait(claimed, view, outcome)
                 return msgspec.structs.replace(finish, **_call_of(attempt), code="not_connected", why=outcome.why)
             case Limited():
-                if outcome.whole_instance:
+                if outcome.scope == "instance":
                     until = now + timedelta(seconds=min(outcome.after, _LONGEST_LIMIT))
                     async with self._runtime.db.work() as connection:
                         await lanes.hold(connection, claimed.company_id, claimed.instance_id, until)
@@ -336,6 +338,23 @@ class Sender:
         )
         data["message"].update(more)
         return data
+
+
+async def _referenced(connection: db.Connection, claimed: outbox.Claimed, reference: str) -> Referenced | None:
+    """An earlier message as adapters need it; None when it is not there, or has no id at its provider."""
+    found = await messages.find(connection, claimed.company_id, claimed.instance_id, reference)
+    if found is None or found["provider_id"] is None:
+        return None
+    sender = (found["metadata"] or {}).get("sender") or {}
+    return Referenced(
+        provider_id=found["provider_id"],
+        chat=found["address"],
+        from_me=found["direction"] == "outbound",
+        kind=found["type"],
+        content=found["content"],
+        sender=sender.get("phone") or sender.get("lid") or sender.get("bsuid"),
+        at=found["provider_at"] or found["created_at"],
+    )
 
 
 _MIN = datetime(1970, 1, 1, tzinfo=UTC)

@@ -53,7 +53,8 @@ async def list_page(
 
 
 async def find(connection: db.Connection, company_id: UUID, instance_id: UUID, reference: str) -> Any | None:
-    """A message of an instance by our id or the provider's: `id`, `provider_id`, `status`; None when there is none."""
+    """A message of an instance by our id or the provider's, without what only its own page shows; None when there is
+    none."""
     try:
         message_id = UUID(reference)
     except ValueError:

@@ -8,7 +8,7 @@ import msgspec
 
 from recado.domain import content as contents
 from recado.domain.ids import CompanyId, ConnectionId, InstanceId, MessageId, ServerId
-from recado.domain.provider import Connection, Outcome, Outgoing, Provider, Server, StoredMedia
+from recado.domain.provider import Connection, Outcome, Outgoing, Provider, Referenced, Server, StoredMedia
 from recado.testing.upstream import Reply, Upstream
 
 MESSAGE_ID = MessageId(UUID("01890000-0000-7000-8000-0000000000aa"))
@@ -50,11 +50,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     replies: Sequence[Reply] = ()
     requests: Sequence[Expected] = ()
     to: str = "5511999990001"
-    reply_to: str | None = None
+    reply_to: Referenced | None = None
+    about: Referenced | None = None
     media: File | None = None
 
     def __str__(self) -> str:
         return self.label
+
+
+def earlier(
+    provider_id: str, *, chat: str = "5511999990001", from_me: bool = False, kind: str = "text", **more: Any
+) -> Referenced:
+    """An earlier message that a row quotes or speaks of."""
+    return Referenced(provider_id=provider_id, chat=chat, from_me=from_me, kind=kind, **more)
 
 
 def connection(base_url: str, *, kind: str, account: str | None = None, **credentials: str) -> Connection:
@@ -79,6 +87,7 @@ def outgoing(row: Row) -> Outgoing:
         kind=row.kind,
         content=msgspec.convert(row.content, type=contents.KINDS[row.kind]),
         reply_to=row.reply_to,
+        about=row.about,
         media=row.media,
     )
 

@@ -51,6 +51,12 @@ class ConnectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     phone: str | None = None
 
 
+class DisconnectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`logout` also ends the pairing: the phone forgets the session, and connecting needs a new code."""
+
+    logout: bool = False
+
+
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
@@ -203,10 +209,16 @@ async def restart_instance(runtime: Runtime, principal: Principal, instance_id: 
 
 
 @post("/{instance_id:uuid}/disconnect", status_code=200)
-async def disconnect_instance(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> StateView:
+async def disconnect_instance(
+    runtime: Runtime,
+    principal: Principal,
+    instance_id: FromPath[UUID],
+    data: JSONBody[DisconnectRequest] = DisconnectRequest(),  # noqa: B008  # Frozen.
+) -> StateView:
     """End the session; messages wait until it is connected again."""
     wanted = principal.check_instance(instance_id)
-    return state_view(wanted, await instances.disconnect(runtime, principal.company, wanted))
+    state = await instances.disconnect(runtime, principal.company, wanted, logout=data.logout)
+    return state_view(wanted, state)
 
 
 @post("/{instance_id:uuid}/recover", status_code=200)

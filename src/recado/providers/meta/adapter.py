@@ -1,7 +1,6 @@
 """The Meta Cloud API as a provider: the calls, and what each answer means."""
 
 import hmac
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
@@ -30,6 +29,7 @@ from recado.domain.provider import (
 from recado.domain.states import ConnectionStatus
 from recado.kit import signing
 from recado.kit.http import BadResponse, Http, HttpError, NotSent, Response
+from recado.providers import wire
 from recado.providers.meta import errors, payloads, webhooks
 
 _AUDIO = MediaLimit(
@@ -159,20 +159,24 @@ class Meta:
         if limit.mime_types and mime_type not in limit.mime_types:
             return Refused(code="media_type", why=f"Meta takes no {mime_type or 'untyped'} as {kind}")
         try:
-            data, boundary = _form(media, await media.read())
+            data, content_type = wire.form(
+                {"messaging_product": "whatsapp", "type": media.mime_type},
+                name="file",
+                filename=media.filename,
+                mime_type=media.mime_type,
+                content=await media.read(),
+            )
         except Exception as error:  # noqa: BLE001 - our storage may fail in any way, and nothing was sent yet.
             return Retry(code="media_unreadable", why=_name(error))
         try:
-            response = await self._call(
-                connection, "POST", "media", data=data, content_type=f"multipart/form-data; boundary={boundary}"
-            )
+            response = await self._call(connection, "POST", "media", data=data, content_type=content_type)
         except _NoToken as error:
             return NotConnected(why=str(error), status=ConnectionStatus.LOGGED_OUT)
         except HttpError as error:
             return Retry(code="upload_failed", why=_name(error))
         refusal = errors.find(response.body, secrets=_secrets(connection))
         if refusal is None and 200 <= response.status < 300:
-            answer = errors.decode(response.body)
+            answer = wire.decode(response.body)
             identifier = answer.get("id") if isinstance(answer, dict) else None
             if isinstance(identifier, str) and identifier:
                 return identifier
@@ -183,8 +187,11 @@ class Meta:
         """Blue ticks for a message and all before it. Raises `CallFailed`."""
         await self._ask(connection, "POST", "messages", json=_read_receipt(provider_id))
 
-    async def show_typing(self, connection: Connection, *, chat: str, last_received: str | None) -> None:
-        """ "typing…" for up to 25 seconds. Meta ties it to a received message, which is marked read by it.
+    async def show_typing(
+        self, connection: Connection, *, chat: str, last_received: str | None, recording: bool = False
+    ) -> None:
+        """ "typing…" for up to 25 seconds. Meta ties it to a received message, which is marked read by it, and
+        knows no recording.
 
         Raises `CallFailed`, also when nothing was received from the chat yet.
         """
@@ -220,7 +227,7 @@ class Meta:
                 return ConnectionState(status=status, reason=f"{refusal.why} ({refusal.code})")
         return _state(_answer(response, refusal))
 
-    async def disconnect(self, connection: Connection) -> None:
+    async def disconnect(self, connection: Connection, *, logout: bool) -> None:
         """Nothing at Meta: the number stays registered and its account subscribed, for other users of both."""
 
     async def account_info(self, connection: Connection) -> dict[str, Any]:
@@ -361,7 +368,7 @@ class Meta:
 
 def _accepted(response: Response) -> Accepted | None:
     """The id that Meta gave the message; None when the answer has none, or is not Meta's."""
-    answer = errors.decode(response.body)
+    answer = wire.decode(response.body)
     messages = answer.get("messages") if isinstance(answer, dict) else None
     first = messages[0] if isinstance(messages, list) and messages else None
     wamid = first.get("id") if isinstance(first, dict) else None
@@ -379,7 +386,7 @@ def _answer(response: Response, error: errors.GraphError | None) -> dict[str, An
         limited = error.code in errors.RATE_LIMITS or error.code in errors.TRANSIENT or error.transient
         retryable = limited or response.status >= 500 or errors.connection_status(error) is not None
         raise CallFailed(f"{error.why} ({error.code})", code=str(error.code), retryable=retryable and not gone)
-    answer = errors.decode(response.body)
+    answer = wire.decode(response.body)
     if not 200 <= response.status < 300 or not isinstance(answer, dict):
         raise CallFailed(f"HTTP {response.status} with an answer that is not Graph's")
     return answer
@@ -393,21 +400,6 @@ def _state(node: Mapping[str, Any]) -> ConnectionState:
         status, reason = ConnectionStatus.DEGRADED, "the quality rating is RED"
     digits = "".join(character for character in str(node.get("display_phone_number") or "") if character.isdigit())
     return ConnectionState(status=status, reason=reason, phone=digits or None, details=dict(node))
-
-
-def _form(media: StoredMedia, content: bytes) -> tuple[bytes, str]:
-    """A multipart body with its boundary, made by hand because the whole of it is in memory already."""
-    boundary = uuid.uuid4().hex
-    mime_type = "".join(character for character in media.mime_type if character.isprintable())
-    filename = (media.filename or "file").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    fields = {"messaging_product": "whatsapp", "type": mime_type}
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields.items()
-    ]
-    file = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n'
-    parts += [f"{file}Content-Type: {mime_type}\r\n\r\n".encode(), content, f"\r\n--{boundary}--\r\n".encode()]
-    return b"".join(parts), boundary
 
 
 def _read_receipt(provider_id: str) -> dict[str, Any]:

@@ -8,14 +8,13 @@ was not handled; any other 5xx (a 502 or 504 most of all) may hide a message tha
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
 from recado.domain.provider import Limited, NotConnected, Outcome, Refused, Retry, Unknown
 from recado.domain.states import ConnectionStatus
+from recado.providers import wire
 
 #: Code -> seconds to wait where Meta does not say how long. 131048 (spam) is left alone longer than the rest,
 #: because asking again at once makes it worse; 131056 is one message every 6 seconds to one recipient.
@@ -46,8 +45,6 @@ UNREGISTERED = frozenset({131045, 133010})
 #: `100` with this subcode: the phone number does not exist for this token, so the message is not to blame.
 UNREACHABLE_OBJECT = 33
 
-_DEFAULT_WAIT = 5.0
-_LONGEST_WAIT = 86_400.0
 _LOOKS_LIKE_A_TOKEN = re.compile(r"\bEAA[A-Za-z0-9_-]{8,}|(?<=access token )\S{16,}", re.IGNORECASE)
 
 
@@ -62,7 +59,7 @@ class GraphError(msgspec.Struct, frozen=True, kw_only=True):
 
 def find(body: bytes, *, secrets: tuple[str, ...] = ()) -> GraphError | None:
     """The error object in an answer, or None when Graph did not write one. `secrets` are cut out of its text."""
-    payload = decode(body)
+    payload = wire.decode(body)
     error = payload.get("error") if isinstance(payload, dict) else None
     if not isinstance(error, dict):
         return None
@@ -88,7 +85,7 @@ def outcome(
         return _of_graph(status, headers, error)
     why = f"HTTP {status} without an answer from Graph"
     if status == 429:
-        return Limited(code="http_429", why=why, after=_wait(headers) or _DEFAULT_WAIT)
+        return Limited(code="http_429", why=why, after=_wait(headers) or wire.DEFAULT_WAIT)
     if status == 401:
         return NotConnected(why=why)
     if may_have_sent and (status < 300 or (status >= 500 and status != 503)):
@@ -109,26 +106,20 @@ def connection_status(error: GraphError) -> ConnectionStatus | None:
     return None
 
 
-def decode(body: bytes) -> Any:
-    """The JSON of an answer, or None when it is not JSON."""
-    try:
-        return msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _of_graph(status: int, headers: Mapping[str, str], error: GraphError) -> Outcome:
     code = str(error.code)
     if error.code in RATE_LIMITS:
         after = _wait(headers) or RATE_LIMITS[error.code]
-        return Limited(code=code, why=error.why, after=after, whole_instance=error.code != PAIR_RATE)
+        return Limited(
+            code=code, why=error.why, after=after, scope="recipient" if error.code == PAIR_RATE else "instance"
+        )
     if error.code in TRANSIENT:
         return Retry(code=code, why=error.why, after=_wait(headers))
     connection = connection_status(error)
     if connection is not None:
         return NotConnected(why=f"{error.why} ({code})", status=connection)
     if status == 429:
-        return Limited(code=code, why=error.why, after=_wait(headers) or _DEFAULT_WAIT)
+        return Limited(code=code, why=error.why, after=_wait(headers) or wire.DEFAULT_WAIT)
     if error.transient or status >= 500:
         return Retry(code=code, why=error.why, after=_wait(headers))
     return Refused(code=code, why=error.why)
@@ -136,24 +127,14 @@ def _of_graph(status: int, headers: Mapping[str, str], error: GraphError) -> Out
 
 def _wait(headers: Mapping[str, str]) -> float | None:
     """How long Meta asks to wait: `Retry-After`, or the minutes in `X-Business-Use-Case-Usage`."""
-    given = headers.get("retry-after", "").strip()
-    if given:
-        seconds = float(given) if given.isascii() and given.isdigit() else _until(given)
-        if seconds is not None:
-            return min(max(seconds, 0.001), _LONGEST_WAIT)
-    usage = decode(headers.get("x-business-use-case-usage", "").encode())
+    given = wire.wait(headers)
+    if given is not None:
+        return given
+    usage = wire.decode(headers.get("x-business-use-case-usage", "").encode())
     rows = [row for rows in usage.values() if isinstance(rows, list) for row in rows] if isinstance(usage, dict) else []
     waits = [row.get("estimated_time_to_regain_access") for row in rows if isinstance(row, dict)]
-    minutes = max((min(wait, _LONGEST_WAIT) for wait in waits if isinstance(wait, int | float)), default=0)
-    return min(minutes * 60.0, _LONGEST_WAIT) if minutes > 0 else None
-
-
-def _until(http_date: str) -> float | None:
-    try:
-        at = parsedate_to_datetime(http_date)
-    except (ValueError, OverflowError):
-        return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
+    minutes = max((min(wait, wire.LONGEST_WAIT) for wait in waits if isinstance(wait, int | float)), default=0)
+    return min(minutes * 60.0, wire.LONGEST_WAIT) if minutes > 0 else None
 
 
 def _integer(value: Any) -> int | None:

@@ -71,7 +71,7 @@ def body(message: Outgoing, *, uploaded: str | None = None) -> Json:
         "biz_opaque_callback_data": str(message.message_id),
     }
     if message.reply_to and kind != "reaction":
-        request["context"] = {"message_id": message.reply_to}
+        request["context"] = {"message_id": message.reply_to.provider_id}
     return request
 
 

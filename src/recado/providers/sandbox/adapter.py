@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
@@ -157,8 +158,8 @@ class Sandbox:
         """The same state again: a line that was cut on purpose stays cut until it is mended on purpose."""
         return await self.status(connection)
 
-    async def disconnect(self, connection: Connection) -> None:
-        """Log out; the next connect shows a code."""
+    async def disconnect(self, connection: Connection, *, logout: bool) -> None:
+        """Log out; the next connect shows a code. The sandbox has no other way to end a session."""
         try:
             await self._phones.end(connection)
         except Unreachable as error:
@@ -172,7 +173,7 @@ class Sandbox:
             number=number,
             type=message.kind,
             content=message.content,
-            reply_to=message.reply_to,
+            reply_to=message.reply_to.provider_id if message.reply_to else None,
             media=_described(message),
             fail_roll=roll(message, "fail"),
             lost_roll=roll(message, "lost"),
@@ -183,13 +184,13 @@ class Sandbox:
             return Unknown(why=str(error))
         return _outcome(message, number, taken)
 
-    async def find(self, connection: Connection, message_id: MessageId) -> Accepted | None:
+    async def find(self, connection: Connection, message: Outgoing, *, since: datetime) -> Accepted | None:
         """The truth, also about a message whose answer was lost."""
         try:
-            found = await self._phones.has(connection, message_id)
+            found = await self._phones.has(connection, message.message_id)
         except Unreachable as error:
             raise CallFailed(str(error)) from error
-        return Accepted(provider_id=webhooks.provider_id(message_id)) if found else None
+        return Accepted(provider_id=webhooks.provider_id(message.message_id)) if found else None
 
     async def mark_read(self, connection: Connection, *, chat: str, provider_id: str) -> None:
         """The phone sees blue ticks up to this message."""
@@ -201,7 +202,9 @@ class Sandbox:
         except Unreachable as error:
             raise CallFailed(str(error)) from error
 
-    async def show_typing(self, connection: Connection, *, chat: str, last_received: str | None) -> None:
+    async def show_typing(
+        self, connection: Connection, *, chat: str, last_received: str | None, recording: bool = False
+    ) -> None:
         """The phone sees "typing…"."""
         try:
             shown = await self._phones.show_typing(connection, number=number_of(chat))
@@ -283,7 +286,7 @@ def _outcome(message: Outgoing, number: str, taken: Taken) -> Outcome:
             return NotConnected(why=taken.reason or f"The session is {status}.", status=status)
         case "full":
             why = "The phone takes no more messages this minute."
-            return Limited(code="rate_limited", why=why, after=max(taken.after or 0, 0.001), whole_instance=False)
+            return Limited(code="rate_limited", why=why, after=max(taken.after or 0, 0.001), scope="recipient")
         case "refused":
             return Refused(code=code, why="The phone refuses, as it was told.")
         case "limited":

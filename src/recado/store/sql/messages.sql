@@ -23,12 +23,14 @@ WHERE company_id = $1 AND conversation_id = $2 AND id < $3 ORDER BY id DESC LIMI
 
 -- name: find_by_id
 -- A message of an instance by our id.
-SELECT id, provider_id, status FROM messages WHERE company_id = $1 AND instance_id = $2 AND id = $3
+SELECT id, provider_id, status, direction, address, type, content, metadata, created_at, provider_at FROM messages
+WHERE company_id = $1 AND instance_id = $2 AND id = $3
 
 -- name: find_by_provider_id
 -- A message of an instance by the provider's id.
-SELECT message_id AS id, provider_id, NULL AS status FROM provider_ids
-WHERE company_id = $1 AND instance_id = $2 AND kind = 'message' AND provider_id = $3
+SELECT m.id, p.provider_id, m.status, m.direction, m.address, m.type, m.content, m.metadata, m.created_at, m.provider_at
+FROM provider_ids p JOIN messages m ON m.company_id = p.company_id AND m.id = p.message_id
+WHERE p.company_id = $1 AND p.instance_id = $2 AND p.kind = 'message' AND p.provider_id = $3
 
 -- name: list_attempts
 -- The attempts of a message, first first.

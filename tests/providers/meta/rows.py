@@ -4,7 +4,7 @@ from typing import Any
 
 from recado.domain.provider import Accepted, Connection, Refused
 from recado.testing import upstream
-from recado.testing.tables import MESSAGE_ID, Expected, File, Row, connection
+from recado.testing.tables import MESSAGE_ID, Expected, File, Row, connection, earlier
 
 PHONE_NUMBER_ID = "106540352242922"
 TOKEN = "EAAtesttoken0123456789"
@@ -102,7 +102,7 @@ DOCUMENTED: tuple[Row, ...] = (
             context={"message_id": REPLIED},
         ),
         to="Y2FwaV9ncm91cDoxMjM0NQZD",
-        reply_to=REPLIED,
+        reply_to=earlier(REPLIED),
     ),
     sends(
         "link",
@@ -379,7 +379,7 @@ DOCUMENTED: tuple[Row, ...] = (
         "reaction",
         {"message_id": REPLIED, "emoji": "👍"},
         post("reaction", {"message_id": REPLIED, "emoji": "👍"}),
-        reply_to=REPLIED,
+        reply_to=earlier(REPLIED),
     ),
     sends(
         "reaction taken back",

@@ -24,7 +24,7 @@ from recado.providers.meta.adapter import Meta
 from recado.testing import tables, upstream
 from recado.testing.tables import Row
 from recado.testing.upstream import Request, Upstream
-from tests.providers.meta_rows import DOCUMENTED, SENT, connect
+from tests.providers.meta.rows import DOCUMENTED, SENT, connect
 
 Json = dict[str, Any]
 

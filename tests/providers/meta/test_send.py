@@ -20,7 +20,7 @@ from recado.providers.meta.adapter import Meta
 from recado.testing import tables, upstream
 from recado.testing.tables import Row
 from recado.testing.upstream import Reply, Upstream
-from tests.providers.meta_rows import (
+from tests.providers.meta.rows import (
     BEYOND_THE_DOCUMENT,
     DOCUMENTED,
     PNG,
@@ -77,8 +77,8 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
         Limited(code="130429", why=WHY, after=9.0),
     ),
     ("throughput", graph(130429), Limited(code="130429", why=WHY, after=2.0)),
-    ("pair rate", graph(131056), Limited(code="131056", why=WHY, after=6.0, whole_instance=False)),
-    ("pair rate as text", graph("131056"), Limited(code="131056", why=WHY, after=6.0, whole_instance=False)),  # type: ignore[arg-type]
+    ("pair rate", graph(131056), Limited(code="131056", why=WHY, after=6.0, scope="recipient")),
+    ("pair rate as text", graph("131056"), Limited(code="131056", why=WHY, after=6.0, scope="recipient")),  # type: ignore[arg-type]
     ("spam", graph(131048), Limited(code="131048", why=WHY, after=900.0)),
     ("unlisted code with 429", graph(999, status=429), Limited(code="999", why=WHY, after=5.0)),
     ("transient", graph(131000, status=500), Retry(code="131000", why=WHY)),

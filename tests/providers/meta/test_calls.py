@@ -15,7 +15,7 @@ from recado.kit.http import Http
 from recado.providers.meta.adapter import Meta
 from recado.testing import upstream
 from recado.testing.upstream import Reply, Upstream
-from tests.providers.meta_rows import APP_SECRET, PHONE_NUMBER_ID, TOKEN, VERIFY_TOKEN, connect
+from tests.providers.meta.rows import APP_SECRET, PHONE_NUMBER_ID, TOKEN, VERIFY_TOKEN, connect
 
 NODE = {
     "id": PHONE_NUMBER_ID,
@@ -121,7 +121,7 @@ async def test_connect_subscribes_the_app_to_the_account(meta: Meta) -> None:
 async def test_connect_without_a_good_token_says_why_and_subscribes_nothing(meta: Meta) -> None:
     async with Upstream([graph(190, status=401)]) as server:
         state = await meta.connect(with_credentials(connect(server.url), waba_id="300"), method="qr", phone=None)
-        await meta.disconnect(connect(server.url))
+        await meta.disconnect(connect(server.url), logout=True)
     assert (state.status, state.reason) == (ConnectionStatus.LOGGED_OUT, "Something (190)")
     assert len(server.requests) == 1
 

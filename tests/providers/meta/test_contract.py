@@ -8,7 +8,7 @@ import pytest
 from recado.kit.http import Http
 from recado.providers.meta.adapter import Meta
 from recado.testing import contract, tables
-from tests.providers.meta_rows import APP_SECRET, DOCUMENTED, SENT, TOKEN, VERIFY_TOKEN, connect
+from tests.providers.meta.rows import APP_SECRET, DOCUMENTED, SENT, TOKEN, VERIFY_TOKEN, connect
 
 
 @pytest.fixture

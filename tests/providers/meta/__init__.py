@@ -1,0 +1,1 @@
+"""Meta against its contract, its document and its published webhooks."""
