@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from recado.api import application, health
-from recado.api.v1 import companies, instances, servers, tokens
+from recado.api.v1 import companies, instances, phone, servers, tokens
 from recado.config import Settings
 from recado.kit import crypto
 from recado.kit.http import Http
@@ -74,7 +74,9 @@ async def runtime(
 async def url(runtime: Runtime) -> AsyncIterator[str]:
     """Where the API answers."""
     app = requests.Requests(
-        application.build(runtime, [health.router, companies.router, tokens.router, servers.router, instances.router])
+        application.build(
+            runtime, [health.router, companies.router, tokens.router, servers.router, instances.router, *phone.ROUTERS]
+        )
     )
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))

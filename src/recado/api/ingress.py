@@ -22,7 +22,7 @@ from litestar.types import Receive, Scope, Send
 from recado.domain import ids
 from recado.domain.errors import Forbidden, NotFound, TooLarge, Unauthorized, Unavailable
 from recado.domain.ids import RawWebhookId
-from recado.domain.provider import AnswersChallenge
+from recado.domain.provider import AnswersChallenge, Provider, RedactsWebhooks
 from recado.kit.batching import Batcher, FlushFailed, Split, Stopped
 from recado.services.directory import HookTarget
 from recado.services.runtime import Runtime
@@ -89,7 +89,7 @@ class Ingress:
             log.warning("webhook_unverified", kind=kind, source=str(target.source_id))
             raise Unauthorized("The webhook is not signed with this connection's secret.", code="bad_signature")
         try:
-            await self._writer.submit(_webhook(kind, target, headers, body))
+            await self._writer.submit(_webhook(kind, target, headers, _redacted(provider, body)))
         except (Stopped, FlushFailed) as error:
             raise Unavailable("Recado is stopping; send it again.", retry_after=2) from error
         metrics.provider_webhooks.labels(kind=kind, result="stored").inc()
@@ -155,6 +155,10 @@ class Ingress:
 async def _respond(send: Send, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _redacted(provider: Provider, body: bytes) -> bytes:
+    return provider.redact(body) if isinstance(provider, RedactsWebhooks) else body
 
 
 def _webhook(kind: str, target: HookTarget, headers: dict[str, str], body: bytes) -> inbox.NewWebhook:

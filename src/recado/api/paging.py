@@ -49,3 +49,22 @@ def page(rows: Sequence[R], limit: int, show: Callable[[R], T], identify: Callab
     shown = rows[:limit]
     more = cursor_of(identify(shown[-1])) if len(rows) > limit else None
     return Page(data=[show(row) for row in shown], next_cursor=more)
+
+
+def offset(cursor: str | None) -> int:
+    """The position that a cursor of `offset_page` stands for. Raises `Invalid` for what is none."""
+    if cursor is None:
+        return 0
+    try:
+        position = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        position = -1
+    if position < 0:
+        raise invalid("cursor", "This is not a next_cursor of an earlier answer.")
+    return position
+
+
+def offset_page(rows: Sequence[T], limit: int, position: int) -> Page[T]:
+    """A page of a list that a provider counts by position. A full page may be followed by an empty one."""
+    more = base64.urlsafe_b64encode(str(position + len(rows)).encode()).rstrip(b"=").decode("ascii")
+    return Page(data=list(rows), next_cursor=more if len(rows) >= limit else None)
