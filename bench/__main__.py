@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import product, rows
+from bench import product, rows, samples
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -61,6 +61,7 @@ LIMITS = (
         of=lambda figures: figures["with_10k_rss_mb"] - figures["idle_rss_mb"],
     ),
     Limit(row="start", figure="ready_s", at_most=3),
+    *(Limit(row="webhooks", figure=f"{kind}_per_s", at_least=3_000) for kind in samples.SAMPLES),
 )
 
 

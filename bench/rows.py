@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bench import backlog, graph, load, pgbench, processes, product, wire
+from bench import adapters, backlog, graph, load, pgbench, processes, product, wire
 from bench.processes import Helper
 from bench.product import Recado
 from recado.store import db
@@ -370,4 +370,6 @@ ROWS = {
     "history": history,
     "memory": memory,
     "start": start,
+    "adapters": adapters.adapters,
+    "webhooks": adapters.webhooks,
 }

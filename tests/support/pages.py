@@ -8,8 +8,8 @@ import typer
 
 from recado import cli, providers
 from recado.config import Settings
-from recado.domain import content, provider
-from recado.domain.provider import Provider
+from recado.domain import content, operations, provider
+from recado.domain.provider import Capabilities, Provider, Varies
 
 ROOT = Path(__file__).parents[2]
 _WRITTEN = "<!-- Written by `python -m tests.support.pages` from the code; tests/test_docs.py compares them. -->"
@@ -31,6 +31,18 @@ _ABILITIES = (
     (provider.AnswersChallenge, "checks the webhook address with a challenge"),
     (provider.TellsAccount, "tells the number's name, quality and limits"),
     (provider.Restarts, "restarts a session without a new pairing"),
+    (provider.ManagesSessions, "makes and removes its sessions on the server"),
+    (provider.RegistersWebhook, "registers the webhook by itself"),
+    (provider.AsksForPasskey, "pairs with a passkey"),
+)
+_VARIANTS = (
+    "Some providers can do more or less with another engine or channel behind the number. What a variant lacks or adds, "
+    "against the tables above:"
+)
+_OPERATIONS = (
+    "Beyond messages: the routes under `/v1/instances/{id}/` that the phone behind an instance answers "
+    "(all of them are in the OpenAPI document at `/schema`). `GET /v1/instances/{id}/operations` lists those of one instance; the others "
+    "answer 422 `unsupported_by_provider`."
 )
 
 
@@ -74,6 +86,11 @@ def providers_page() -> str:
         "\n".join(_table(["kind", *_names(adapters)], _media(adapters))),
         "## Abilities",
         "\n".join(_table(["", *_names(adapters)], _abilities(adapters))),
+        *_variants(adapters),
+        *_notes(adapters),
+        "## Operations",
+        _OPERATIONS,
+        "\n".join(_table(["", *_names(adapters)], _operations(adapters))),
         "## Credentials",
         _CREDENTIALS,
         "\n".join(_table(["provider", "of", "credential", "required", "secret", ""], _credentials(adapters))),
@@ -139,12 +156,54 @@ def _size(count: int) -> str:
 def _abilities(adapters: list[Provider]) -> Iterator[list[str]]:
     able = [adapter.capabilities for adapter in adapters]
     yield ["quotes an earlier message (`reply_to`)", *(_mark(one.replies) for one in able)]
+    yield ["kinds that go without a quote", *(", ".join(f"`{kind}`" for kind in sorted(one.unquotable)) for one in able)]
     yield ["recognises a message sent twice, so resending is safe", *(_mark(one.deduplicates) for one in able)]
     yield ["its numbers are phones, paced like a person by default", *(_mark(one.human_pacing) for one in able)]
     yield ["receipts carry our own id", *(_mark(one.echoes_message_id) for one in able)]
     for protocol, words in _ABILITIES:
         yield [words, *(_mark(isinstance(adapter, protocol)) for adapter in adapters)]
     yield ["receipts", *(", ".join(f"`{state}`" for state in sorted(one.receipts)) for one in able)]
+
+
+def _variants(adapters: list[Provider]) -> Iterator[str]:
+    rows = [
+        [f"`{adapter.kind}`", f"`{name}`", _less_and_more(adapter.capabilities, able)]
+        for adapter in adapters
+        if isinstance(adapter, Varies)
+        for name, able in adapter.variants.items()
+    ]
+    if rows:
+        yield "## Variants"
+        yield _VARIANTS
+        yield "\n".join(_table(["provider", "variant", ""], rows))
+
+
+def _less_and_more(usual: Capabilities, able: Capabilities) -> str:
+    lacks = sorted(usual.kinds - able.kinds)
+    adds = sorted(able.kinds - usual.kinds)
+    told = []
+    if lacks:
+        told.append("lacks " + ", ".join(f"`{kind}`" for kind in lacks))
+    if adds:
+        told.append("adds " + ", ".join(f"`{kind}`" for kind in adds))
+    if able.human_pacing != usual.human_pacing:
+        told.append("is paced" if able.human_pacing else "is not paced")
+    told += [note for note in able.notes if note not in usual.notes]
+    return "; ".join(told) or "the same"
+
+
+def _notes(adapters: list[Provider]) -> Iterator[str]:
+    told = [(adapter.kind, note) for adapter in adapters for note in adapter.capabilities.notes]
+    if told:
+        yield "## Good to know"
+        yield "\n".join(f"- `{kind}`: {note}" for kind, note in told)
+
+
+def _operations(adapters: list[Provider]) -> Iterator[list[str]]:
+    able = [operations.operations(adapter) for adapter in adapters]
+    for name, area in operations.OPERATIONS.items():
+        words = f"{area.__name__.lower()}: {name.replace('_', ' ')}"
+        yield [words, *(_mark(name in one) for one in able)]
 
 
 def _credentials(adapters: list[Provider]) -> Iterator[list[str]]:

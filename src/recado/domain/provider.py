@@ -166,6 +166,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     kinds               content kinds it can send
     media               limits per media kind
     replies             it can quote an earlier message
+    unquotable          kinds that cannot carry a quote nevertheless
     deduplicates        a second send with the same message id is recognised, so resending is safe
     human_pacing        its numbers are people's phones and must be paced like one
     receipts            the states it reports
@@ -176,6 +177,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     kinds: frozenset[str]
     media: Mapping[str, MediaLimit] = {}
     replies: bool = True
+    unquotable: frozenset[str] = frozenset()
     deduplicates: bool = False
     human_pacing: bool = True
     receipts: frozenset[str] = frozenset({"server_ack", "delivered", "read"})

@@ -1,0 +1,1 @@
+"""WAHA against its contract, its document and its published webhooks."""
