@@ -50,7 +50,8 @@ async def adapters() -> dict[str, Any]:
     figures: dict[str, Any] = {}
     async with Helper("bench.answer") as fake:
         url = f"http://127.0.0.1:{fake.port}"
-        built = providers.build(client, graph_version="v23.0", sandbox=providers.registry()["sandbox"])
+        offline = providers.registry()
+        built = providers.build(client, graph_version="v23.0", sandbox=offline["sandbox"], native=offline["native"])
         control = wire.Client(fake.port)
 
         async def bare(number: int) -> None:

@@ -188,7 +188,12 @@ SAMPLES: dict[str, Sample] = {
         account="rcd-1",
         server={"api_key": "bench-api-key", "engine": "GOWS"},
         credentials={"webhook_secret": "bench"},
-        answer={"id": f"true_{PHONE}@c.us_{SENT_ID}", "timestamp": 1_795_300_000, "from": f"{OWN}@c.us", "fromMe": True},
+        answer={
+            "id": f"true_{PHONE}@c.us_{SENT_ID}",
+            "timestamp": 1_795_300_000,
+            "from": f"{OWN}@c.us",
+            "fromMe": True,
+        },
         webhooks=(
             _waha(
                 "message.any",

@@ -70,8 +70,8 @@ async def _drain(world: World, streams: Streams, seconds: float) -> dict[str, in
 async def _reached(world: World) -> list[verdict.Reached]:
     """Every arrival at every provider. The clocks of the providers are one, so are their orders."""
     found = []
-    for fake in world.graphs:
-        found += [verdict.Reached(tag=taken.tag, order=taken.at_ns) for taken in fake.taken]
+    for index, fake in enumerate(world.graphs):
+        found += [verdict.Reached(tag=one.tag, order=one.at_ns, via=f"graph {index}") for one in fake.taken]
     order = 0
     for instance in world.sandbox:
         received: list[dict[str, Any]] = []
@@ -105,6 +105,23 @@ async def _unmarked(world: World, streams: Streams, duplicated: list[str]) -> li
     for tag in duplicated:
         shown = await world.message(companies[tag.split("|")[0]], sent[tag].message_id)
         if sent[tag].policy != "at_least_once" or not shown["resent"]:
+            found.append(tag)
+    return found
+
+
+async def _crossed(world: World, streams: Streams, duplicated: list[str]) -> list[str]:
+    """The duplicates that a switch made at providers which are one behind their servers, as the sandbox's are: through
+    one connection it may have been sent, and through another it was."""
+    sent = {message.tag: message for message in streams.sent}
+    pairs = {instance.id: instance for instance in world.pairs}
+    found = []
+    for tag in duplicated:
+        pair = pairs.get(tag.split("|")[0])
+        if pair is None:
+            continue
+        shown = await world.message(pair.company, sent[tag].message_id)
+        reached = {one["connection_id"] for one in shown["attempts"] if one["outcome"] in ("accepted", "unknown")}
+        if len(reached) > 1:
             found.append(tag)
     return found
 
@@ -148,11 +165,15 @@ async def _report(
     out = verdict.outward(streams.sent, await _reached(world), unproven | late_out)
     into = verdict.inward(streams.acked, _delivered(world), late_in)
     unmarked = await _unmarked(world, streams, out.duplicated)
+    crossed = sorted({*out.crossed, *await _crossed(world, streams, out.duplicated)})
+    switches = await world.switches()
     bad_exits = [kill for kill in world.kills if kill.what == "SIGTERM" and kill.exit_code != 0]
     violations = {
         "lost_outward": len(out.lost),
         "lost_inward": len(into.lost),
         "duplicated_unmarked": len(unmarked),
+        "duplicated_by_a_switch": len(crossed),
+        "never_switched": 0 if {"failover", "requested"} <= {*switches} else 1,
         "duplicated_inward": len(into.duplicated),
         "disordered_outward": len(out.disordered),
         "disordered_inward": len(into.disordered),
@@ -183,6 +204,7 @@ async def _report(
             "inward": {"accepted": into.accepted, "reached": into.reached, "with_several_messages": streams.compound,
                        "posted_ten_times_at_once": streams.tenfold,
                        "deliveries_repeated": sum(company.endpoint.repeats for company in world.companies)},
+            "switches": switches,
             "faults": dict(collections.Counter(fault.what for fault in planned)),
             "requests_struck_by_the_provider": dict(struck),
             "answers_other_than_2xx": streams.troubles,
@@ -193,6 +215,7 @@ async def _report(
                 "left_to_do": await world.stuck() if any(left.values()) else [],
                 "lost_outward": await _examples(world, streams, out.lost),
                 "duplicated_unmarked": await _examples(world, streams, unmarked),
+                "duplicated_by_a_switch": await _examples(world, streams, crossed),
                 "disordered_outward": await _examples(world, streams, out.disordered),
                 "lost_inward": into.lost[:_EXAMPLES], "duplicated_inward": into.duplicated[:_EXAMPLES],
                 "disordered_inward": into.disordered[:_EXAMPLES], "mixed_up": into.mixed_up[:_EXAMPLES],

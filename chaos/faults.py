@@ -9,7 +9,7 @@ import msgspec
 
 from bench import graph
 from chaos.streams import Streams
-from chaos.world import Company, World, say
+from chaos.world import Company, Instance, World, say
 
 Act = Callable[[], Awaitable[None]]
 
@@ -28,16 +28,17 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     outage: float
     crowds: int
     crowd: int
+    switches: int
     pause: float
 
 
 FULL = Size(
     seconds=165, drain=100, kills=(8, 6, 7), provider_rounds=2, provider_seconds=(1.5, 4.0), outage=60, crowds=3,
-    crowd=400, pause=0.8,
+    crowd=400, switches=12, pause=0.8,
 )  # fmt: skip
 QUICK = Size(
     seconds=16, drain=42, kills=(2, 1, 1), provider_rounds=1, provider_seconds=(0.5, 1.2), outage=8, crowds=1,
-    crowd=200, pause=0.5,
+    crowd=200, switches=3, pause=0.5,
 )  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def schedule(world: World, streams: Streams, size: Size, seed: int) -> list[Plan
     """Every fault of a run with its moment."""
     rng = random.Random(seed)
     planned = [*_kills(world, size, rng), *_provider(world, size, rng), *_outages(world, size, rng)]
+    planned += _switches(world, size, random.Random(f"{seed}-switches"))
     for _ in range(size.crowds):
         # The same moment for the people and for what breaks would prove less than different ones.
         crowd = _crowd(streams, size.crowd, random.Random(rng.random()))
@@ -119,6 +121,41 @@ def _outage(company: Company, mode: str, seconds: float) -> Act:
             receiver.mode = "ok"
 
     return act
+
+
+def _switches(world: World, size: Size, rng: random.Random) -> list[Planned]:
+    """Every pair loses the connection that it sends through, or is told to send through the other, again and again; each
+    Graph server is away once; and answers are lost just before a switch, which is how a message could go twice."""
+    planned = []
+    for pair in world.pairs:
+        for at in _spread(size.switches, size, rng):
+            how = rng.choice(("switch",) if pair.kind == "meta" else ("switch", "disconnect", "ban"))
+            planned.append(Planned(at=at, what=f"connection {how}", act=_switch(world, pair, how, rng.uniform(1.5, 5))))
+    for index, at in enumerate(_spread(len(world.graphs), size, rng)):
+        away = _lose_graph(world, index, rng.uniform(*size.provider_seconds) + 1)
+        planned.append(Planned(at=at, what="provider away", act=away))
+    for turn, at in enumerate(_spread(size.switches, size, rng)):
+        doubt = _doubt(world, world.graphs[turn % len(world.graphs)])
+        planned.append(Planned(at=at, what="answers lost, then a switch", act=doubt))
+    return planned
+
+
+def _switch(world: World, pair: Instance, how: str, seconds: float) -> Act:
+    return lambda: world.switch(pair) if how == "switch" else world.lose(pair, how, seconds)
+
+
+def _doubt(world: World, fake: graph.FakeGraph) -> Act:
+    async def act() -> None:
+        fake.mode, fake.share = "lost", 1.0
+        await asyncio.sleep(1)
+        fake.mode = "ok"
+        await asyncio.gather(*(world.switch(pair) for pair in world.pairs if pair.kind == "meta"))
+
+    return act
+
+
+def _lose_graph(world: World, index: int, seconds: float) -> Act:
+    return lambda: world.lose_graph(index, seconds)
 
 
 def _crowd(streams: Streams, size: int, rng: random.Random) -> Act:

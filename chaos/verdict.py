@@ -18,11 +18,12 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
-    """A message at its provider: in which order, how often, and whether the answer to one of them was lost."""
+    """A message at its provider: in which order, how often, and which provider it was where there are several."""
 
     tag: str
     order: int
     times: int = 1
+    via: str = ""
 
 
 class Outward(msgspec.Struct, kw_only=True):
@@ -32,6 +33,8 @@ class Outward(msgspec.Struct, kw_only=True):
     lost: list[str] = []
     #: At the provider more than once.
     duplicated: list[str] = []
+    #: At two providers: a switch sent it again.
+    crossed: list[str] = []
     #: At the provider but never accepted for any client: only possible when the client gave up, which it does not.
     strange: list[str] = []
     #: What arrived out of its lane's turn.
@@ -102,6 +105,7 @@ def outward(sent: Iterable[Sent], reached: Iterable[Reached], accounted: set[str
     by_tag = {message.tag: message for message in sent}
     result = Outward(accepted=len(by_tag))
     arrived: set[str] = set()
+    through: dict[str, str] = {}
     lanes: dict[str, list[tuple[int, str]]] = collections.defaultdict(list)
     for arrival in sorted(reached, key=lambda one: one.order):
         message = by_tag.get(arrival.tag)
@@ -110,6 +114,8 @@ def outward(sent: Iterable[Sent], reached: Iterable[Reached], accounted: set[str
             continue
         if (arrival.tag in arrived or arrival.times > 1) and arrival.tag not in result.duplicated:
             result.duplicated.append(arrival.tag)
+        if through.setdefault(arrival.tag, arrival.via) != arrival.via and arrival.tag not in result.crossed:
+            result.crossed.append(arrival.tag)
         if arrival.tag not in arrived:
             arrived.add(arrival.tag)
             lanes[message.lane].append((message.number, arrival.tag))

@@ -1,4 +1,5 @@
-"""What a run consists of: the product, two fake Graph servers, three companies with an endpoint each, instances."""
+"""What a run consists of: the product, two fake Graph servers, three companies with an endpoint each, instances; some of
+them with two connections, to both Graph servers or to two servers of the sandbox."""
 
 import asyncio
 import contextlib
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,7 +31,8 @@ class Company(msgspec.Struct, kw_only=True, eq=False):
 
 
 class Instance(msgspec.Struct, kw_only=True, frozen=True, eq=False):
-    """`recipients` are the people it writes to. `ordering` and `policy` are its settings."""
+    """`recipients` are the people it writes to. `ordering` and `policy` are its settings. `connections` holds the ids of
+    both where it has two."""
 
     company: Company
     id: str
@@ -40,6 +43,7 @@ class Instance(msgspec.Struct, kw_only=True, frozen=True, eq=False):
     account: str = ""
     app_secret: str = ""
     hook_path: str = ""
+    connections: tuple[str, ...] = ()
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +72,8 @@ class World:
         self.kills: list[Kill] = []
         self.failed_starts = 0
         self.began = time.monotonic()
+        self._graph_servers: list[str] = []
+        self._sandbox_servers: list[str] = []
         self._small = small
         self._restarting = asyncio.Lock()
 
@@ -78,6 +84,10 @@ class World:
     @property
     def sandbox(self) -> list[Instance]:
         return [instance for instance in self.instances if instance.kind == "sandbox"]
+
+    @property
+    def pairs(self) -> list[Instance]:
+        return [instance for instance in self.instances if instance.connections]
 
     async def __aenter__(self) -> Self:
         try:
@@ -110,6 +120,8 @@ class World:
     async def _populate(self) -> None:
         """Orderings, policies and status webhooks in every combination that behaves differently."""
         servers = [await self.recado.meta_server(fake.listener.port) for fake in self.graphs]
+        self._graph_servers = servers
+        self._sandbox_servers = [await self._sandbox_server(name) for name in ("one", "two")]
         each = 1 if self._small else 3
         for name, server, events in (("a", 0, ["*"]), ("b", 1, ["message.received"]), ("c", 1, ["message.received"])):
             token = await self.recado.company(name)
@@ -126,6 +138,11 @@ class World:
                             await self._meta(company, servers[server], self.graphs[server], ordering, policy, statuses)
             for _ in range(2 * each):
                 await self._sandbox(company)
+            for policy in ("at_least_once", "at_most_once"):
+                for _ in range(each):
+                    await self._meta_pair(company, policy)
+            for _ in range(2 * each):
+                await self._sandbox_pair(company)
 
     async def _meta(
         self, company: Company, server_id: str, fake: graph.FakeGraph, ordering: str, policy: str, statuses: bool
@@ -145,10 +162,63 @@ class World:
             )
         self.instances.append(instance)
 
-    async def _sandbox(self, company: Company) -> None:
+    async def _meta_pair(self, company: Company, policy: str) -> None:
+        """A number at both Graph servers, neither of which knows what the other took."""
+        number = len(self.instances)
+        accounts = (f"11{number:08d}", f"12{number:08d}")
+        settings = {
+            "ordering": "instance", "unknown_outcome": policy, "settle_seconds": 2, "max_attempts": 20,
+            "failover": {"after_seconds": 1},
+        }  # fmt: skip
+        made = await self.recado.meta_instance(company.token, self._graph_servers[0], accounts[0], settings)
+        credentials = {
+            "phone_number_id": accounts[1], "access_token": f"token-{accounts[1]}",
+            "app_secret": f"secret-{accounts[1]}", "verify_token": f"verify-{accounts[1]}",
+        }  # fmt: skip
+        further = await self._further(
+            company, made["id"], {"server_id": self._graph_servers[1], "credentials": credentials}
+        )
+        paths = (product.hook_path(made), urlsplit(further["webhook_url"]).path)
+        if policy == "at_most_once":
+            # The others are never told what became of a message whose answer was lost, and insist.
+            for fake, account, path in zip(self.graphs, accounts, paths, strict=True):
+                fake.hooks[account] = graph.Hook(port=self.recado.port, path=path, app_secret=f"secret-{account}")
+        self.instances.append(
+            Instance(
+                company=company, id=made["id"], kind="meta", ordering="instance", policy=policy, account=accounts[0],
+                app_secret=made["app_secret"], hook_path=paths[0],
+                recipients=tuple(f"551196{number:04d}{person:03d}" for person in range(3)),
+                connections=(made["connections"][0]["id"], further["id"]),
+            )
+        )  # fmt: skip
+
+    async def _sandbox_pair(self, company: Company) -> None:
+        """A number on both servers of the sandbox, whose phones both connections reach."""
+        await self._sandbox(company, {"failover": {"after_seconds": 1}})
+        pair = self.instances.pop()
+        further = await self._further(company, pair.id, {"server_id": self._sandbox_servers[1]})
+        path = f"/v1/instances/{pair.id}"
+        state = await self.recado.api(
+            "POST", f"{path}/connect?connection_id={further['id']}", {"method": "qr"}, token=company.token
+        )
+        await self.recado.api("POST", "/sandbox/scan", {"code": state["qr"]}, token=company.token)
+        first, second = (await self.recado.api("GET", path, token=company.token))["connections"]
+        self.instances.append(msgspec.structs.replace(pair, connections=(first["id"], second["id"])))
+
+    async def _further(self, company: Company, instance_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A second connection of an instance."""
+        path = f"/v1/instances/{instance_id}/connections"
+        made: dict[str, Any] = await self.recado.api("POST", path, body, token=company.token)
+        return made
+
+    async def _sandbox_server(self, name: str) -> str:
+        body = {"name": name, "kind": "sandbox", "credentials": {}, "max_instances": 1_000}
+        return str((await self.recado.api("POST", "/v1/servers", body))["id"])
+
+    async def _sandbox(self, company: Company, more: dict[str, Any] | None = None) -> None:
         """Phones of the sandbox lose an answer now and then, and sometimes fail for now."""
         number = len(self.instances)
-        settings = {"pacing": product.NO_PACING, "settle_seconds": 2, "max_attempts": 20}
+        settings = {"pacing": product.NO_PACING, "settle_seconds": 2, "max_attempts": 20, **(more or {})}
         made = await self.recado.sandbox_instance(company.token, f"phone {number}", settings)
         recipients = tuple(f"551197{number:04d}{person:03d}" for person in range(2))
         behaviour = {"ack": "delivered", "latency_ms": 50, "timeout_rate": 0.02}
@@ -193,6 +263,52 @@ class World:
                     await self._start()
                 await asyncio.sleep(0.05)
             self._count("PostgreSQL", at, None)
+
+    async def lose(self, pair: Instance, how: str, seconds: float) -> None:
+        """Cut (`disconnect`) or `ban` the connection that a sandbox pair sends through, and mend it later."""
+        connection_id = await self._active(pair)
+        path = f"/sandbox/instances/{pair.id}"
+        await self._insist(pair.company, "POST", f"{path}/{how}?connection_id={connection_id}")
+        await asyncio.sleep(seconds)
+        await self._insist(pair.company, "POST", f"{path}/connect?connection_id={connection_id}")
+
+    async def switch(self, pair: Instance) -> None:
+        """Let a pair send through its other connection, unless that one does not send."""
+        [other] = {*pair.connections} - {await self._active(pair)}
+        path = f"/v1/instances/{pair.id}/switch"
+        await self._insist(pair.company, "POST", path, {"connection_id": other}, refusable=True)
+
+    async def lose_graph(self, index: int, seconds: float) -> None:
+        """A provider is away as a whole, which a check of its server finds; and is back later."""
+        fake, path = self.graphs[index], f"/v1/servers/{self._graph_servers[index]}/check"
+        await fake.listener.down()
+        await self._insist(None, "POST", path)
+        await asyncio.sleep(seconds)
+        await fake.listener.up()
+        await self._insist(None, "POST", path)
+
+    async def _active(self, pair: Instance) -> str:
+        shown = await self._insist(pair.company, "GET", f"/v1/instances/{pair.id}")
+        return str(next(one["id"] for one in shown["connections"] if one["active"]))
+
+    async def _insist(
+        self, company: Company | None, method: str, path: str, body: Any = None, *, refusable: bool = False
+    ) -> Any:
+        """The answer of a product that is killed again and again. None for a refusal that may be."""
+        token = product.ADMIN if company is None else company.token
+        for _ in range(200):
+            with contextlib.suppress(wire.Lost):
+                reply = await self.recado.client.request(
+                    method, path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10
+                )
+                if 200 <= reply.status < 300:
+                    return reply.json()
+                if refusable and reply.status == 409:
+                    return None
+                if reply.status < 500:
+                    raise product.Failed(f"{method} {path}: {reply.status} {reply.body[:300]!r}")
+            await asyncio.sleep(0.1)
+        raise product.Failed(f"{method} {path}: no answer")
 
     def _count(self, what: str, at: float, code: int | None) -> None:
         kill = Kill(what=what, at_s=round(at, 1), back_s=round(self.elapsed() - at, 1), exit_code=code)
@@ -254,6 +370,18 @@ class World:
                 " AND l.instance_id = o.instance_id AND l.key = o.lane_key ORDER BY o.due_at LIMIT 5)"
             )
             return [dict(row) for row in rows]
+        finally:
+            await connection.close()
+
+    async def switches(self) -> dict[str, int]:
+        """How often instances switched, by the reason that their companies were told."""
+        connection = await product.connect(self.path)
+        try:
+            rows = await connection.fetch(
+                "SELECT data ->> 'reason' AS reason, count(*) AS times FROM events WHERE type = 'instance.switched'"
+                " GROUP BY 1"
+            )
+            return {row["reason"]: row["times"] for row in rows}
         finally:
             await connection.close()
 

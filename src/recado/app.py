@@ -39,29 +39,34 @@ from recado.config import Settings
 from recado.kit import crypto
 from recado.kit.http import Http
 from recado.kit.signals import Signals
+from recado.providers.native.adapter import Native
 from recado.providers.sandbox.adapter import Sandbox
 from recado.services import servers as server_services
 from recado.services import tokens as token_services
 from recado.services.accepting import Acceptor
 from recado.services.directory import Directory
 from recado.services.limiting import Limiter
+from recado.services.native import Commands
 from recado.services.runtime import Runtime
 from recado.services.sandbox import Phones
 from recado.store import db, embedded, migrate
 from recado.store.media_storage import MediaStorage
 from recado.telemetry import logs, requests, traces
 from recado.workers import deliveries as delivery_worker
+from recado.workers import failover, inbound, janitor, loop, native_child, sender
 from recado.workers import health as health_worker
-from recado.workers import inbound, janitor, loop, sender
 from recado.workers import media as media_worker
+from recado.workers import native as native_worker
 from recado.workers import sandbox as sandbox_worker
 
 log = structlog.get_logger(__name__)
 
 #: What a process can do besides answering the API. `recado serve` does all of it.
-ROLES = ("sender", "inbound", "deliveries", "media", "health", "janitor", "sandbox")
+ROLES = ("sender", "inbound", "deliveries", "media", "health", "failover", "janitor", "sandbox", "native")
 
-_TOPICS = ("lanes", "inbox", "deliveries", "media", "sandbox", "caches")
+_TOPICS = (
+    "lanes", "inbox", "deliveries", "media", "sandbox", "caches", "native", "native_commands", "native_replies",
+)  # fmt: skip
 
 
 class NotMigrated(Exception):
@@ -86,6 +91,7 @@ def build_runtime(settings: Settings, database: db.Database) -> Runtime:
             client,
             graph_version=settings.meta_graph_version,
             sandbox=Sandbox(Phones(database, signals)),
+            native=Native(Commands(database, signals), timeout=settings.send_timeout_seconds),
             timeout=settings.send_timeout_seconds,
         ),
         media=MediaStorage(settings.media_location),
@@ -230,8 +236,11 @@ class Recado:
             "deliveries": delivery_worker.DeliveryWorker,
             "media": media_worker.MediaWorker,
             "health": health_worker.HealthWorker,
+            "failover": failover.FailoverWorker,
             "janitor": janitor.Janitor,
             "sandbox": sandbox_worker.SandboxWorker,
+            # A panic of the engine ends its process: beside anything else it runs as a child.
+            "native": native_worker.NativeWorker if set(self._roles) == {"native"} else native_child.NativeSupervisor,
         }
         for role in ROLES:
             if role in self._roles:

@@ -59,12 +59,15 @@ def worker(
     data_dir: DataDir = None,
 ) -> None:
     """Run workers only. The database must be migrated."""
-    from recado import app
+    from recado import app, native
 
     wanted = tuple(role.strip() for role in roles.split(",") if role.strip()) or app.ROLES
     unknown = sorted(set(wanted) - set(app.ROLES))
     if unknown:
         cli_common.fail(f"No such role: {', '.join(unknown)}. The roles are {', '.join(app.ROLES)}.", 2)
+    trouble = native.trouble() if roles and "native" in wanted else None
+    if trouble is not None:
+        cli_common.fail(trouble, 2)
     _run(cli_common.settings(data_dir=data_dir), roles=wanted, api=False, migrations=False)
 
 

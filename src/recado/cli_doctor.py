@@ -1,24 +1,29 @@
 """`recado doctor`: checks what Recado depends on, one thing at a time, and says what to do about what is wrong."""
 
+import asyncio
 import contextlib
+import ipaddress
 import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
 
 from recado import app, cli_common
 from recado.domain import ids
+from recado.domain.provider import AnswersChallenge, CallFailed
 from recado.kit import crypto
 from recado.services import keys
 from recado.services import servers as server_service
 from recado.services.runtime import Runtime
-from recado.store import db, migrate, operations
+from recado.store import db, liveness, migrate, operations
 from recado.store.media_storage import MediaStorage, StorageFailed
+from recado.store.servers import Server
 
 if TYPE_CHECKING:
     from recado.config import Settings
@@ -227,9 +232,14 @@ async def _stored(database: db.Database, ring: crypto.Keyring) -> Finding:
     return _good("stored credentials", f"{checked.readable} open")
 
 
+# --- providers ------------------------------------------------------------------------------------------
+
+
 async def _providers(runtime: Runtime) -> list[Finding]:
+    """Of every server: whether it answers, and where instances are on it, whether all around it is as it must be."""
     findings = []
-    for server in await server_service.page(runtime, after=None, kind=None, company_id=None, limit=_MANY):
+    listed = await server_service.page(runtime, after=None, kind=None, company_id=None, limit=_MANY)
+    for server in listed:
         started = time.perf_counter()
         name = f"server {server.name}"
         try:
@@ -248,4 +258,86 @@ async def _providers(runtime: Runtime) -> list[Finding]:
         else:
             advice = f"Check {server.base_url} and its credentials: PATCH /v1/servers/{server.id}"
             findings.append(_bad(name, f"{server.kind}: {checked.health_error}", advice))
+        if checked.instances:
+            findings += await _in_use(runtime, checked, listed)
     return findings
+
+
+async def _in_use(runtime: Runtime, server: Server, listed: list[Server]) -> list[Finding]:
+    findings = [_room(server, listed)]
+    if server.base_url.startswith(("http://", "https://")):
+        findings.append(await _address(runtime, server))
+    if server.healthy:
+        findings += await _credentials(runtime, server)
+    findings.append(await _webhooks(runtime, server))
+    return findings
+
+
+def _room(server: Server, listed: list[Server]) -> Finding:
+    name, found = f"room on {server.name}", f"{server.instances} of {server.max_instances} instances"
+    others = any(
+        other.kind == server.kind
+        and other.status == "active"
+        and other.company_id in (None, server.company_id)
+        and other.instances < other.max_instances
+        for other in listed
+    )
+    if server.status == "draining":
+        return _good(name, f"{found}, draining")
+    if server.instances < server.max_instances or others:
+        return _good(name, found)
+    advice = f"Raise max_instances (PATCH /v1/servers/{server.id}), or register another server of kind {server.kind}."
+    return _bad(name, f"{found}, and no other server of its kind has room", advice)
+
+
+async def _address(runtime: Runtime, server: Server) -> Finding:
+    """Whether the server can reach us: it posts its webhooks to our address."""
+    name, ours = f"address for {server.name}", runtime.settings.base_url
+    advice = "Set RECADO_PUBLIC_URL to an address that the provider reaches, and connect its numbers again."
+    try:
+        we_are_local, it_is_local = await _is_local(ours), await _is_local(server.base_url)
+    except OSError as error:
+        return _bad(name, f"{ours}: a name does not resolve ({error.strerror or error})", advice)
+    if we_are_local and not it_is_local:
+        return _bad(name, f"{ours} is not reachable from {server.base_url}", advice)
+    adapter: object = runtime.providers.get(server.kind)
+    if isinstance(adapter, AnswersChallenge) and not it_is_local and not ours.startswith("https://"):
+        return _bad(name, f"{ours}: {server.kind} posts to https only", advice)
+    return _good(name, ours)
+
+
+async def _is_local(url: str) -> bool:
+    """Whether an address is of this machine or of a private network. Raises `OSError` for a name that does not resolve."""
+    host = urlsplit(url).hostname or ""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    return all(not ipaddress.ip_address(str(address[4][0]).partition("%")[0]).is_global for address in found)
+
+
+async def _credentials(runtime: Runtime, server: Server) -> list[Finding]:
+    """Whether the provider takes the credentials of a number on the server; nothing where none was ever connected."""
+    async with runtime.db.work() as connection:
+        row = await liveness.any_of_server(connection, server.id)
+    if row is None:
+        return []
+    name = f"credentials of {server.name}"
+    try:
+        called = runtime.directory.connection_of(row, instance_id=row["instance_id"])
+        async with asyncio.timeout(runtime.settings.send_timeout_seconds):
+            state = await runtime.providers[server.kind].status(called)
+    except (CallFailed, TimeoutError, crypto.CryptoError) as error:
+        advice = f"Correct those of the server (PATCH /v1/servers/{server.id}) or of instance {row['instance_id']}."
+        return [_bad(name, f"asked about a number: {str(error) or 'no answer in time'}", advice)]
+    return [_good(name, f"accepted; a number that was asked about is {state.status}")]
+
+
+async def _webhooks(runtime: Runtime, server: Server) -> Finding:
+    now = datetime.now(UTC)
+    async with runtime.db.work() as connection:
+        found = await liveness.summarise_server(connection, server.id, now - timedelta(days=1))
+    name, heard = f"webhooks of {server.name}", f"{found.heard} of {found.sending} connected numbers heard in a day"
+    if found.dead:
+        advice = "POST /v1/instances/{id}/recover registers their webhooks again; see docs/how-to/health.md."
+        return _bad(name, f"{heard}; {found.dead} look dead", advice)
+    if found.heard_at is None:
+        return _good(name, "nothing was heard yet: write to one of its numbers to see that webhooks arrive")
+    return _good(name, f"{heard}, the last {(now - found.heard_at).total_seconds() / 60:.0f} min ago")

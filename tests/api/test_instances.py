@@ -213,7 +213,8 @@ async def test_settings_are_merged_and_null_is_the_default(company: Client, inst
     assert (reply.body["name"], reply.body["settings"]["max_attempts"]) == ("Novo", 5)
     reply = await company.call("PATCH", path, json={"settings": {"max_attempts": None, "pacing": {"max_ms": 4_000}}})
     assert reply.body["settings"]["max_attempts"] == 3
-    assert reply.body["settings"]["pacing"] == {"min_ms": 1_000, "max_ms": 4_000, "per_minute": 10}
+    pacing = reply.body["settings"]["pacing"]
+    assert (pacing["min_ms"], pacing["max_ms"], pacing["per_minute"]) == (1_000, 4_000, 10)
 
 
 async def test_a_new_access_token_is_used_at_once(company: Client, account: Account, account_instance: Any) -> None:
@@ -310,18 +311,27 @@ async def test_disconnected_on_request_stays_so_until_recovered(
     assert (await company.get(f"{path}/status"))["status"] == "disconnected"
     assert (await company.post(f"{path}/recover", status=200))["status"] == "connected"
     assert (await company.get(path))["status"] == "connected"
-    assert [kind for kind, _ in await events(runtime)] == ["instance.disconnected", "instance.connected"]
+    assert [kind for kind, _ in await events(runtime)] == [
+        "instance.disconnected",
+        "instance.connected",
+        "instance.recovering",
+    ]
 
 
-async def test_recovery_restarts_what_is_down_and_leaves_a_ban_alone(
+async def test_recovery_connects_what_is_down_and_leaves_a_ban_alone(
     company: Client, paired: Paired, instance: Any
 ) -> None:
     path = f"/v1/instances/{instance['id']}/recover"
-    paired.states = [ConnectionState(status=ConnectionStatus.DISCONNECTED), CONNECTED]
-    assert (await company.post(path, status=200))["status"] == "connected"
+    down = ConnectionState(status=ConnectionStatus.DISCONNECTED)
+    paired.states = [down, down, CONNECTED]
+    done = await company.post(path, status=200)
+    assert (done["status"], done["needs_person"]) == ("connected", None)
+    assert done["steps"] == [{"step": "reconnect", "attempt": 1, "done": True, "status": "connected"}]
     paired.states = [ConnectionState(status=ConnectionStatus.BANNED)]
-    assert (await company.post(path, status=200))["status"] == "banned"
-    assert paired.calls == ["status", "restart", "status"]
+    done = await company.post(path, status=200)
+    assert (done["status"], done["steps"]) == ("banned", [])
+    assert "banned" in done["needs_person"]
+    assert paired.calls == ["status", "status", "connect qr None", "status"]
 
 
 async def test_lanes_stop_and_start_with_the_connection(

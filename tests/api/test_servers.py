@@ -65,12 +65,14 @@ async def test_a_check_stores_health_and_when_trouble_began(admin: Client, paire
     body = await admin.post(f"{path}/check", status=200)
     assert (body["healthy"], body["version"], body["unhealthy_since"]) == (True, "1.2.3", None)
     assert body["latency_ms"] >= 0
+    assert body["error_rate"] == 0
     paired.healthy = Health(healthy=False, why="It answers 500.")
     first = await admin.post(f"{path}/check", status=200)
     second = await admin.post(f"{path}/check", status=200)
     assert (first["healthy"], first["health_error"]) == (False, "It answers 500.")
     assert first["unhealthy_since"] == second["unhealthy_since"] != None  # noqa: E711  # Read as one comparison.
     assert second["checked_at"] > first["checked_at"]
+    assert second["error_rate"] > first["error_rate"] > 0
     paired.healthy = Health(healthy=True)
     body = await admin.post(f"{path}/check", status=200)
     assert (body["healthy"], body["unhealthy_since"], body["health_error"]) == (True, None, None)

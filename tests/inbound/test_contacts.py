@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from recado.domain import ids
 from recado.domain.events import Party
 from recado.domain.ids import CompanyId, InstanceId
@@ -51,13 +53,24 @@ async def test_new_identities_join_the_contact_of_a_known_one(database: Database
     first = await _resolve(database, company_id, instance, Party(lid="77"), Party(phone="551188", lid="77"))
     assert first[0].contact_id == first[1].contact_id
     assert await _resolve(database, company_id, instance, Party(phone="551188")) == [first[0]]
-    await _resolve(database, company_id, instance, Party(username="bia"))
-    both = await _resolve(database, company_id, instance, Party(phone="551188", username="bia"))
-    assert both == [first[0]], "the strongest identity decides"
+    halves = [Party(lid="9"), Party(phone="559"), Party(phone="559", lid="9")]
+    assert len(set(await _resolve(database, company_id, instance, *halves))) == 1, "told in one batch, in any order"
     async with database.work() as connection:
         contact = await contacts.get(connection, company_id, first[0].contact_id)
         assert contact is not None
         assert {(i.kind, i.value) for i in contact.identities} == {("phone", "551188"), ("lid", "77")}
+
+
+async def test_who_has_two_contacts_is_told_of_and_nothing_is_written(database: Database) -> None:
+    company_id, (instance,) = await _company(database)
+    await _resolve(database, company_id, instance, Party(phone="551188", lid="77"))
+    await _resolve(database, company_id, instance, Party(username="bia"))
+    for party in (Party(phone="551188", username="bia"), Party(phone="551188", lid="78")):
+        with pytest.raises(contacts.Divided) as divided:
+            await _resolve(database, company_id, instance, Party(phone="new"), party)
+        assert [proof.identities for proof in divided.value.proofs] == [tuple(party.identities())]
+    async with database.work() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM contacts") == 2
 
 
 async def test_hundreds_of_transactions_at_once_agree(database: Database) -> None:
@@ -107,7 +120,8 @@ async def test_who_writes_in_a_group_is_a_contact_without_a_conversation(databas
     company_id, (instance,) = await _company(database)
     (group,) = await _resolve(database, company_id, instance, Party(group="1203@g.us", name="Team"))
     async with database.work() as connection:
-        made = await contacts.identify(connection, [(company_id, Party(phone="551190")), (company_id, Party(lid="9"))])
-        assert len({group.contact_id, *made}) == 3
+        members = [(company_id, Party(phone="551190")), (company_id, Party(lid="9"))]
+        assert await contacts.resolve(connection, [], members) == []
+        assert await connection.fetchval("SELECT count(*) FROM contacts") == 3
         assert await connection.fetchval("SELECT count(*) FROM conversations") == 1
         assert await connection.fetchval("SELECT kind FROM contacts WHERE id = $1", group.contact_id) == "group"

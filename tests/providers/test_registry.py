@@ -21,7 +21,7 @@ class TestEveryProvider:
 
 
 def test_both_registries_list_the_same_kinds(client: Http) -> None:
-    built = providers.build(client, graph_version="v23.0", sandbox=OFFLINE["sandbox"])
+    built = providers.build(client, graph_version="v23.0", sandbox=OFFLINE["sandbox"], native=OFFLINE["native"])
     assert set(built) == set(OFFLINE) == set(providers.KINDS)
     assert all(kind == provider.kind for kind, provider in built.items())
 

@@ -20,6 +20,17 @@ GO_KEY = {"ID": "3EB0", "fromMe": True, "remoteJID": "5511999990002@s.whatsapp.n
 BODY = {"text": "Confirma?"}
 YES = {"display_text": "Sim", "id": "yes"}
 FLOW = {"buttons": [{"name": "quick_reply", "buttonParamsJson": '{"display_text": "Sim", "id": "yes"}'}]}
+PIX = (
+    '{"display_text": "Pagar", "payment_settings": [{"type": "pix_static_code", "pix_static_code": '
+    '{"merchant_name": "Padaria", "key": "0190-abc", "key_type": "TYPE"}}]}'
+)
+ANY_BUTTON = {"body": "Confirma?", "buttons": [{"title": "Pagar"}]}
+
+
+def flow(button: Any) -> Any:
+    return {"interactiveMessage": {"body": BODY, "nativeFlowMessage": {"buttons": [button]}}}
+
+
 ROW = {"title": "Francês", "rowId": "1"}
 GO_ROW = {"title": "Francês", "rowID": "1"}
 CHOSEN = {"name": "single_select", "paramsJson": '{"id": "1", "description": "quente"}'}
@@ -48,7 +59,8 @@ READ: tuple[tuple[str, Any, str, Any], ...] = (
     ("gif", {"videoMessage": {"gifPlayback": True}}, "gif", {}),
     ("round video", {"ptvMessage": {"mimetype": "video/mp4"}}, "ptv", {"mime_type": "video/mp4"}),
     ("audio", {"audioMessage": {"ptt": False}}, "audio", {}),
-    ("voice", {"audioMessage": {"PTT": True, "ptt": True}}, "voice", {}),
+    ("voice", {"audioMessage": {"ptt": True}}, "voice", {}),
+    ("voice of whatsmeow", {"audioMessage": {"PTT": True}}, "voice", {}),
     ("sticker", {"stickerMessage": {"mimetype": "image/webp"}}, "sticker", {"mime_type": "image/webp"}),
     (
         "animated sticker",
@@ -186,6 +198,20 @@ READ: tuple[tuple[str, Any, str, Any], ...] = (
         "list_reply",
         {"id": "1", "title": "Francês"},
     ),
+    (
+        "code to copy",
+        flow({"name": "cta_copy", "buttonParamsJson": '{"display_text": "Copiar", "copy_code": "123456"}'}),
+        "otp",
+        {"body": "Confirma?", "code": "123456"},
+    ),
+    (
+        "Pix key",
+        flow({"name": "payment_info", "buttonParamsJson": PIX.replace("TYPE", "EVP")}),
+        "pix",
+        {"key": "0190-abc", "key_type": "evp", "merchant_name": "Padaria"},
+    ),
+    ("Pix key of another type", flow({"name": "payment_info", "buttonParamsJson": PIX}), "buttons", ANY_BUTTON),
+    ("code that is none", flow({"name": "cta_copy", "buttonParamsJson": "[]"}), "unknown", {}),
     (
         "buttons",
         {
@@ -345,6 +371,14 @@ def test_context_beside_the_message() -> None:
     assert waproto.read({"conversation": "oi"}, context={}) == Content(kind="text", content={"body": "oi"})
 
 
+def test_an_edit_tells_when_it_was_made() -> None:
+    edited = {"key": KEY, "type": 14, "editedMessage": {"conversation": "b"}}
+    for name in ("timestampMs", "timestampMS"):
+        read = waproto.read({"protocolMessage": edited | {name: "1749766101000"}})
+        assert read.edited_at == datetime(2025, 6, 12, 22, 8, 21, tzinfo=UTC)
+    assert waproto.read({"protocolMessage": edited}).edited_at is None
+
+
 def test_view_once() -> None:
     inner = {"message": {"imageMessage": {"viewOnce": True}}}
     for wrapped in (
@@ -401,7 +435,7 @@ def test_times() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["é", "A", [300], ["x"], {"1": 1}, {"data": 3}, 17, None], ids=[str(place) for place in range(8)]
+    "value", ["é", "A", [300], [2**70], ["x"], {"1": 1}, {"data": 3}, 17, None], ids=[str(place) for place in range(9)]
 )
 def test_octets_that_are_none(value: Any) -> None:
     assert waproto.octets(value) is None

@@ -156,7 +156,10 @@ def _size(count: int) -> str:
 def _abilities(adapters: list[Provider]) -> Iterator[list[str]]:
     able = [adapter.capabilities for adapter in adapters]
     yield ["quotes an earlier message (`reply_to`)", *(_mark(one.replies) for one in able)]
-    yield ["kinds that go without a quote", *(", ".join(f"`{kind}`" for kind in sorted(one.unquotable)) for one in able)]
+    yield [
+        "kinds that go without a quote",
+        *(", ".join(f"`{kind}`" for kind in sorted(one.unquotable)) for one in able),
+    ]
     yield ["recognises a message sent twice, so resending is safe", *(_mark(one.deduplicates) for one in able)]
     yield ["its numbers are phones, paced like a person by default", *(_mark(one.human_pacing) for one in able)]
     yield ["receipts carry our own id", *(_mark(one.echoes_message_id) for one in able)]

@@ -1,7 +1,7 @@
 """`/sandbox/…`: phones that do as they are told, pairing codes to scan, lines to cut. For trying and for tests."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Awaitable
+from typing import Annotated, Protocol
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,13 @@ from recado.store import db
 Number = FromPath[str]
 Sender = Annotated[UUID | None, QueryParameter(description="Only what this instance sent.")]
 
-_Change = Callable[[db.Database, CompanyId, InstanceId], Awaitable[ConnectionState]]
+Which = Annotated[UUID | None, QueryParameter(description="Only this connection's line; else all of the instance's.")]
+
+
+class _Change(Protocol):
+    def __call__(
+        self, database: db.Database, company_id: CompanyId, instance_id: InstanceId, *, connection_id: UUID | None
+    ) -> Awaitable[ConnectionState]: ...
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,21 +87,27 @@ async def write_message(
 
 
 @post("/instances/{instance_id:uuid}/disconnect", guards=[only_company], status_code=200)
-async def disconnect(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> InstanceState:
+async def disconnect(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
+) -> InstanceState:
     """Cut an instance's line."""
-    return await _changed(runtime, principal, instance_id, sandbox.disconnect)
+    return await _changed(runtime, principal, instance_id, connection_id, sandbox.disconnect)
 
 
 @post("/instances/{instance_id:uuid}/connect", guards=[only_company], status_code=200)
-async def connect(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> InstanceState:
+async def connect(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
+) -> InstanceState:
     """Mend an instance's line, whatever it was: cut, banned, logged out or never paired."""
-    return await _changed(runtime, principal, instance_id, sandbox.connect)
+    return await _changed(runtime, principal, instance_id, connection_id, sandbox.connect)
 
 
 @post("/instances/{instance_id:uuid}/ban", guards=[only_company], status_code=200)
-async def ban(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> InstanceState:
+async def ban(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
+) -> InstanceState:
     """Ban an instance's number."""
-    return await _changed(runtime, principal, instance_id, sandbox.ban)
+    return await _changed(runtime, principal, instance_id, connection_id, sandbox.ban)
 
 
 @post("/scan", guards=[only_company], status_code=200)
@@ -106,9 +118,11 @@ async def scan(runtime: Runtime, principal: Principal, data: JSONBody[Scan]) -> 
     return _state(instance_id, state)
 
 
-async def _changed(runtime: Runtime, principal: Principal, instance_id: UUID, change: _Change) -> InstanceState:
+async def _changed(
+    runtime: Runtime, principal: Principal, instance_id: UUID, connection_id: UUID | None, change: _Change
+) -> InstanceState:
     instance = InstanceId(instance_id)
-    state = await change(runtime.db, principal.company, instance)
+    state = await change(runtime.db, principal.company, instance, connection_id=connection_id)
     runtime.signals.set(sandbox.TOPIC)
     return _state(instance, state)
 

@@ -6,13 +6,14 @@ a Brazilian mobile carries its ninth digit on WhatsApp is the provider's to say.
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 import phonenumbers
 
-AddressKind = Literal["phone", "group", "channel", "lid", "contact"]
+AddressKind = Literal["phone", "group", "channel", "lid", "bsuid", "contact"]
 
 #: The area codes of Brazil (Anatel, Plano Geral de Códigos Nacionais).
 _BRAZIL = re.compile(r"^55(1[1-9]|2[12478]|3[1-578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])(9\d{8}|[2-9]\d{7})$")
@@ -20,8 +21,10 @@ _SEPARATORS = str.maketrans("", "", " -.()\u00a0\u2011")
 _GROUP = re.compile(r"^[0-9-]{10,40}@g\.us$")
 _CHANNEL = re.compile(r"^[0-9]{10,40}@newsletter$")
 _LID = re.compile(r"^[0-9]{5,40}@lid$")
+#: A business-scoped user id of Meta: a country, then letters and digits (`US.13491208655302741918`).
+_BSUID = re.compile(r"^[A-Z]{2}(\.ENT)?\.[A-Za-z0-9]{1,128}$")
 #: Longer than any address, however it is spelt. What `parse` remembers must stay small.
-_LONGEST = 128
+_LONGEST = 160
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -36,7 +39,7 @@ def parse(text: str) -> Address:
     """The address in `text`. Raises `ValueError` saying what is wrong with it.
 
     Takes a phone with or without `+` and separators, a WhatsApp id (`…@s.whatsapp.net`, `…@c.us`, `…@g.us`,
-    `…@newsletter`, `…@lid`) or a contact id of ours (a UUID).
+    `…@newsletter`, `…@lid`), a business-scoped user id of Meta or a contact id of ours (a UUID).
     """
     if len(text) > _LONGEST:
         raise ValueError("is too long for a phone number or a WhatsApp id")
@@ -48,6 +51,8 @@ def parse(text: str) -> Address:
             return Address("contact", str(UUID(text)))
         except ValueError:
             pass
+    if _BSUID.match(text):
+        return Address("bsuid", text)
     digits = text.removeprefix("+").translate(_SEPARATORS)
     if not digits.isascii() or not digits.isdigit():
         raise ValueError("is not a phone number: only digits, an optional + and separators are allowed")
@@ -56,6 +61,39 @@ def parse(text: str) -> Address:
             "is not a possible phone number: write the country code, then the area code and number, as in 5511999990001"
         )
     return Address("phone", digits)
+
+
+#: What a contact is written to, in the order in which providers understand it best.
+_BEST: tuple[AddressKind, ...] = ("group", "phone", "lid", "bsuid")
+
+
+def best_address(identities: Mapping[str, str]) -> Address | None:
+    """Where to write to somebody with these identities, kind -> value; None when none of them can be written to."""
+    return next((Address(kind, identities[kind]) for kind in _BEST if kind in identities), None)
+
+
+def identity(address: str) -> tuple[str, str] | None:
+    """(kind, value) of what a provider calls somebody: digits, `…@lid` or a business-scoped user id; None for a group
+    and for anything else."""
+    if address.isascii() and address.isdigit():
+        return ("phone", address)
+    if _LID.match(address):
+        return ("lid", address)
+    return ("bsuid", address) if _BSUID.match(address) else None
+
+
+def other_form(phone: str) -> str | None:
+    """A Brazilian mobile number with its ninth digit where it was without, and without it where it had one; None for
+    every other number.
+
+    WhatsApp keeps the form a number had when it was registered, and nothing in it tells which that is.
+    """
+    if _BRAZIL.match(phone) is None:
+        return None
+    area, local = phone[:4], phone[4:]
+    if len(local) == 9:
+        return area + local[1:] if local[1] in "6789" else None
+    return f"{area}9{local}" if local[0] in "6789" else None
 
 
 def _whatsapp_id(text: str) -> Address:

@@ -171,6 +171,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     human_pacing        its numbers are people's phones and must be paced like one
     receipts            the states it reports
     echoes_message_id   its receipts carry our own message id
+    own_ids             what its message ids begin with, where they are not WhatsApp's own, which mean the same to all
     notes               what a person should know beyond the table, a sentence each
     """
 
@@ -182,6 +183,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     human_pacing: bool = True
     receipts: frozenset[str] = frozenset({"server_ack", "delivered", "read"})
     echoes_message_id: bool = False
+    own_ids: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -224,12 +226,17 @@ class CallFailed(Exception):
 
 
 class CredentialField(msgspec.Struct, frozen=True, kw_only=True):
-    """One credential a connection or server of this kind takes. `secret` ones are never shown again."""
+    """One credential a connection or server of this kind takes. `secret` ones are never shown again.
+
+    `own_server` marks one that names something which the server's own credentials reach, whoever's it is: it is taken
+    only on a server of the company's own, so that nobody names what another company has on a shared one.
+    """
 
     name: str
     required: bool = True
     secret: bool = True
     help: str = ""
+    own_server: bool = False
 
 
 class Provider(Protocol):

@@ -15,25 +15,34 @@ from recado.domain.provider import Provider
 from recado.kit.http import Http
 from recado.providers.evolution.adapter import Evolution
 from recado.providers.meta.adapter import Meta
+from recado.providers.native.adapter import Engine, Native
 from recado.providers.sandbox.adapter import Sandbox, SandboxPhones
 from recado.providers.uazapi.adapter import Uazapi
 from recado.providers.waha.adapter import Waha
 from recado.providers.zapi.adapter import Zapi
 
 #: Every kind there is an adapter for.
-KINDS = (Sandbox.kind, Meta.kind, Waha.kind, Evolution.kind, Uazapi.kind, Zapi.kind)
+KINDS = (Sandbox.kind, Meta.kind, Waha.kind, Evolution.kind, Uazapi.kind, Zapi.kind, Native.kind)
 
 
-def build(client: Http, *, graph_version: str, sandbox: Provider, timeout: float = 30.0) -> Mapping[str, Provider]:
+def build(
+    client: Http, *, graph_version: str, sandbox: Provider, native: Provider, timeout: float = 30.0
+) -> Mapping[str, Provider]:
     """The providers by kind, for a running process. `timeout` is that of one call, in seconds."""
-    return _by_kind(sandbox, Meta(client, graph_version=graph_version, timeout=timeout), *_over_http(client, timeout))
+    meta = Meta(client, graph_version=graph_version, timeout=timeout)
+    return _by_kind(sandbox, native, meta, *_over_http(client, timeout))
 
 
 def registry() -> Mapping[str, Provider]:
     """The providers by kind, for what needs no network: `read`, `verify`, `capabilities`, credential fields."""
     offline = _Offline()
     client = cast(Http, offline)
-    return _by_kind(Sandbox(cast(SandboxPhones, offline)), Meta(client), *_over_http(client, 30.0))
+    return _by_kind(
+        Sandbox(cast(SandboxPhones, offline)),
+        Native(cast(Engine, offline)),
+        Meta(client),
+        *_over_http(client, 30.0),
+    )
 
 
 def _over_http(client: Http, timeout: float) -> tuple[Provider, ...]:

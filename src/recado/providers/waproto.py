@@ -25,6 +25,7 @@ _DEEPEST = 12
 _LARGEST = 2.0**53
 _EDIT, _REVOKE = (14, "MESSAGE_EDIT"), (0, "REVOKE", None)
 _PINNED = (1, "PIN_FOR_ALL")
+_PIX_KEYS = frozenset({"cpf", "cnpj", "phone", "email", "evp"})
 
 #: Beside the content, or about the delivery only.
 _BESIDE = frozenset(
@@ -51,16 +52,18 @@ _NOT_KEPT = frozenset(
         "interactiveAnnotations",
     }
 )
-_ACRONYMS = (("Sha256", "SHA256"), ("Json", "JSON"), ("Jid", "JID"), ("Id", "ID"))
+_ACRONYMS = (("Sha256", "SHA256"), ("Json", "JSON"), ("Jid", "JID"), ("Id", "ID"), ("timestampMs", "timestampMS"))
+_ALL_CAPITALS = frozenset({"url", "id", "ptt"})
 
 
 class MediaSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The media of a message. `sha256` is that of the decrypted file, hexadecimal; `size` in bytes.
 
     `node` is the media object itself without previews: `mediaKey`, `directPath`, `url` and what else its maker needs
-    to fetch it, as it came.
+    to fetch it, as it came. `field` is what its message calls it (`imageMessage`).
     """
 
+    field: str
     node: dict[str, Any]
     mime_type: str | None = None
     filename: str | None = None
@@ -85,6 +88,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     unknown         the message is in `extra`
 
     `about_from_me` tells whether the number that received this wrote the message `about`, as the sender's key says it.
+    `edited_at` is when an edit was made, by its author's clock: the same in every telling of that edit.
     """
 
     kind: str
@@ -96,6 +100,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     about: str | None = None
     about_from_me: bool | None = None
     edited: str | None = None
+    edited_at: datetime | None = None
     extra: dict[str, Any] = {}
 
 
@@ -197,6 +202,7 @@ def _media(kind: str) -> Callable[[str, Json], Content | None]:
             kind=real,
             content=_given(caption=text(value, "caption"), filename=filename, mime_type=mime_type),
             media=MediaSpec(
+                field=name,
                 node=_without_previews(value),
                 mime_type=mime_type,
                 filename=filename,
@@ -238,7 +244,10 @@ def _read_protocol(name: str, value: Json) -> Content | None:
         edited = value.get("editedMessage")
         new = _read(edited, None) if isinstance(edited, dict) else Content(kind="unknown", content={})
         found = _about("edit", value.get("key"), new.content)
-        return msgspec.structs.replace(found, edited=new.kind, extra=new.extra) if found else None
+        if found is None:
+            return None
+        at = moment(find(value, "timestampMs"))
+        return msgspec.structs.replace(found, edited=new.kind, edited_at=at, extra=new.extra)
     if kind in _REVOKE and isinstance(value.get("key"), dict):
         return _about("delete", value.get("key"), {})
     return Content(kind="protocol", content={}, extra={"type": kind} if isinstance(kind, str | int) else {})
@@ -249,7 +258,7 @@ def _read_pin(name: str, value: Json) -> Content | None:
 
 
 def _read_poll(name: str, value: Json) -> Content | None:
-    options = [text(option, "optionName") for option in _objects(value.get("options"))]
+    options = [text(option, "optionName") for option in objects(value.get("options"))]
     title = text(value, "name")
     if title is None:
         return None
@@ -332,23 +341,41 @@ def _read_buttons(name: str, value: Json) -> Content | None:
             break
     body, footer, header = value.get("body"), value.get("footer"), value.get("header")
     said = text(body, "text") if isinstance(body, dict) else None
-    flow = value.get("nativeFlowMessage")
-    listed = (
-        value.get("buttons")
-        or value.get("hydratedButtons")
-        or (flow.get("buttons") if isinstance(flow, dict) else None)
-    )
+    flow = objects(fields(value.get("nativeFlowMessage")).get("buttons"))
+    special = _read_special(flow[0], said) if len(flow) == 1 else None
+    if special is not None:
+        return special
+    listed = value.get("buttons") or value.get("hydratedButtons") or flow
     content = _given(
         body=said or text(value, "contentText") or text(value, "hydratedContentText"),
         header=text(value, "text") or text(value, "hydratedTitleText") or (text(header, "title") if header else None),
         footer=(text(footer, "text") if isinstance(footer, dict) else None)
         or text(value, "footerText")
         or text(value, "hydratedFooterText"),
-        buttons=[button for one in _objects(listed) if (button := _button(one))],
+        buttons=[button for one in objects(listed) if (button := _button(one))],
     )
     if "body" not in content or "buttons" not in content:
         return None
     return Content(kind="buttons", content=content)
+
+
+def _read_special(button: Json, body: str | None) -> Content | None:
+    """A button that is a kind of its own: one that copies a code, or pays to a Pix key."""
+    given = fields(_json(text(button, "buttonParamsJson")))
+    match text(button, "name"):
+        case "cta_copy":
+            code = text(given, "copy_code")
+            return Content(kind="otp", content={"body": body, "code": code}) if body and code else None
+        case "payment_info":
+            settings = objects(given.get("payment_settings"))
+            pix = fields(settings[0].get("pix_static_code")) if settings else {}
+            key, key_type = text(pix, "key"), (text(pix, "key_type") or "").lower()
+            if key is None or key_type not in _PIX_KEYS:
+                return None
+            named = _given(merchant_name=text(pix, "merchant_name"))
+            return Content(kind="pix", content={"key": key, "key_type": key_type} | named)
+        case _:
+            return None
 
 
 def _button(one: Json) -> dict[str, Any] | None:
@@ -371,8 +398,8 @@ def _button(one: Json) -> dict[str, Any] | None:
 
 def _read_list(name: str, value: Json) -> Content | None:
     sections = [
-        {"rows": [_row(row) for row in _objects(section.get("rows"))]} | _given(title=text(section, "title"))
-        for section in _objects(value.get("sections"))
+        {"rows": [_row(row) for row in objects(section.get("rows"))]} | _given(title=text(section, "title"))
+        for section in objects(value.get("sections"))
     ]
     content = _given(
         body=text(value, "description") or text(value, "title"),
@@ -475,7 +502,7 @@ READERS: Mapping[str, Callable[[str, Json], Content | None]] = {
 
 @cache
 def _other_spelling(name: str) -> str:
-    if name in ("url", "id"):
+    if name in _ALL_CAPITALS:
         return name.upper()
     for ours, theirs in _ACRONYMS:
         name = name.replace(ours, theirs)
@@ -554,7 +581,13 @@ def _moment(value: Any) -> str | None:
     return None if found is None else found.isoformat()
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
+def fields(value: Any) -> dict[str, Any]:
+    """An object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; none where it is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from recado.domain.provider import CallFailed, Limited, NotConnected, Outcome, Retry, StoredMedia, Unknown
-from recado.kit.http import BadResponse, Http, HttpError, NotSent
+from recado.kit.http import BadResponse, Forbidden, Http, HttpError, NotSent
 
 DEFAULT_WAIT = 5.0
 LONGEST_WAIT = 86_400.0
@@ -94,7 +94,12 @@ def failed(answer: Answer, why: str | None = None, *, code: str | None = None) -
 
 def unreachable(error: HttpError) -> CallFailed:
     """What to raise for a call other than a send that got no usable answer."""
-    return CallFailed(describe(error), code="bad_answer" if isinstance(error, BadResponse) else "unreachable")
+    return CallFailed(
+        describe(error),
+        code="bad_answer" if isinstance(error, BadResponse) else "unreachable",
+        # What the guard refuses it will always refuse.
+        retryable=not isinstance(error, Forbidden),
+    )
 
 
 def describe(error: HttpError) -> str:

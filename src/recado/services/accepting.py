@@ -9,7 +9,7 @@ import binascii
 import collections
 import hashlib
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,14 +21,14 @@ from recado.domain import fallback, ids, phones
 from recado.domain.errors import Conflict, FieldError, Invalid, RecadoError, Unavailable, invalid
 from recado.domain.events import Party
 from recado.domain.ids import CompanyId, ContactId, InstanceId, MessageId
-from recado.domain.provider import Capabilities, ChecksContent, capabilities_of
-from recado.domain.settings import NO_PACING, InstanceSettings, Ordering, Pacing
+from recado.domain.provider import Capabilities, ChecksContent, Provider, capabilities_of
+from recado.domain.settings import FIRST_CONTACTS, NO_PACING, InstanceSettings, Ordering, Pacing
 from recado.domain.states import PRIORITY_RANK, Priority
 from recado.kit.batching import Batcher, Split
 from recado.services import media
 from recado.services.directory import InstanceView, Principal, no_instance
 from recado.services.runtime import Runtime
-from recado.store import contacts, db, messages, outbox, refusals
+from recado.store import contacts, conversations, db, messages, outbox, refusals
 from recado.telemetry import metrics
 
 #: The furthest a message can be scheduled ahead, and the longest it can be asked to wait.
@@ -41,6 +41,10 @@ _MAX_METADATA_BYTES = 8_192
 _GROUP = 2_000
 _LARGE = 250
 _ADDRESSES_CACHED = 200_000
+#: How often to ask which conversations were merged; what is accepted for one in between is moved after it. The two looks
+#: overlap by more than a merging transaction lasts.
+_MERGED_EVERY = timedelta(seconds=5)
+_MERGED_OVERLAP = timedelta(minutes=1)
 
 _UNSET = msgspec.UNSET
 _Unset = msgspec.UnsetType
@@ -151,6 +155,7 @@ class Acceptor:
         self._conversations: collections.OrderedDict[tuple[CompanyId, InstanceId, str], contacts.Resolved] = (
             collections.OrderedDict()
         )
+        self._asked_merged_at = datetime.now(UTC)
 
     async def start(self) -> None:
         """Begin writing."""
@@ -298,6 +303,9 @@ class Acceptor:
             kind, content = "text", contents.TextContent(body=text)
         if request.reply_to and not able.replies:
             raise invalid("reply_to", f"the provider {provider.kind} cannot quote", code="unsupported_by_provider")
+        if request.reply_to and kind in able.unquotable:
+            why = f"the provider {provider.kind} cannot send {kind} with a quote"
+            raise invalid("reply_to", why, code="unsupported_by_provider")
         checker = self._checkers.get(provider.kind)
         if checker is not None:
             errors = checker.check(kind, content)
@@ -312,9 +320,9 @@ class Acceptor:
             # An instance's token knows the people its instance talks with, and no others.
             seen = await contacts.get(connection, view.company_id, contact_id, instance_id=principal.instance_id)
             identities = await contacts.identities(connection, view.company_id, contact_id) if seen else {}
-        for kind in ("group", "phone", "lid", "bsuid"):
-            if kind in identities:
-                return phones.Address(kind, identities[kind])  # type: ignore[arg-type]  # A bsuid is opaque here.
+        found = phones.best_address(identities)
+        if found is not None:
+            return found
         raise invalid("to", f"no contact {address.value} with an address exists")
 
     async def _check_reference(
@@ -391,6 +399,7 @@ class Acceptor:
     async def _resolve(self, items: list[_Item]) -> list[contacts.Resolved]:
         """Contact and conversation of each item, from memory where they were seen before."""
         known = self._conversations
+        await self._forget_merged()
         keys = [(item.company_id, item.view.id, item.address.value) for item in items]
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         if missing:
@@ -398,20 +407,36 @@ class Acceptor:
                 contacts.Wanted(company_id=item.company_id, instance_id=item.view.id, party=_party(item.address))
                 for item in missing.values()
             ]
-            async with self._runtime.db.work() as connection:
-                found = await contacts.resolve(connection, wanted)
+            found = await db.retrying(lambda: self._look_up(wanted))
             known.update(zip(missing, found, strict=True))
         result = [known[key] for key in keys]
         while len(known) > _ADDRESSES_CACHED:
             known.popitem(last=False)
         return result
 
+    async def _look_up(self, wanted: list[contacts.Wanted]) -> list[contacts.Resolved]:
+        async with self._runtime.db.work() as connection:
+            return await contacts.resolve(connection, wanted)
+
+    async def _forget_merged(self) -> None:
+        """Drop from memory the conversations that were merged into others."""
+        now = datetime.now(UTC)
+        if now - self._asked_merged_at < _MERGED_EVERY:
+            return
+        since, self._asked_merged_at = self._asked_merged_at - _MERGED_OVERLAP, now
+        async with self._runtime.db.worker.acquire() as connection:
+            merged = await conversations.merged_since(connection, since)
+        if merged:
+            for key, place in list(self._conversations.items()):
+                if (key[0], place.conversation_id) in merged:
+                    del self._conversations[key]
+
     def _draft(self, item: _Item, place: contacts.Resolved) -> outbox.Draft:
         request = item.request
         assert item.view.active is not None
         active = item.view.active
         capabilities = capabilities_of(self._runtime.providers[active.kind], active.connection)
-        ordering = ordering_of(item.view.settings, capabilities)
+        ordering = ordering_of(self._runtime.providers, item.view)
         return outbox.Draft(
             company_id=item.company_id,
             id=item.id,
@@ -424,6 +449,7 @@ class Acceptor:
             content=msgspec.Raw(_encode(item.content)),
             lane_key=lane_key(ordering, item.address.value),
             extra=_extra(item),
+            budgeted=_budgeted(item, capabilities),
         )
 
 
@@ -436,11 +462,20 @@ def _incomplete(item: _Item) -> bool:
     )
 
 
+def _budgeted(item: _Item, capabilities: Capabilities) -> bool | None:
+    """Whether the message takes from a budget if it is a first contact; None where it cannot be one."""
+    if item.address.kind in ("group", "channel"):
+        return None
+    budget = budget_of(item.view.settings, capabilities)
+    return budget > 0 if budget or capabilities.human_pacing else None
+
+
 def _extra(item: _Item) -> outbox.Extra | None:
     """What few messages have; None for the many."""
     request = item.request
     plain = item.key is None and request.reply_to is None and request.metadata is None and request.send_at is None
-    if plain and not request.delay_ms and not request.typing_ms:
+    falls_back = request.fallback == "text" and item.kind != "text"
+    if plain and not request.delay_ms and not request.typing_ms and not falls_back:
         return None
     return outbox.Extra(
         reply_to=request.reply_to,
@@ -449,6 +484,7 @@ def _extra(item: _Item) -> outbox.Extra | None:
         send_at=request.send_at,
         delay_ms=request.delay_ms,
         typing_ms=request.typing_ms,
+        fallback=falls_back,
         idempotency_key=item.key,
         fingerprint=item.fingerprint.hex() if item.fingerprint else None,
     )
@@ -459,13 +495,17 @@ def lane_key(ordering: Ordering, address: str) -> str:
     return address if ordering == "recipient" else ""
 
 
-def ordering_of(settings: InstanceSettings, capabilities: Capabilities) -> Ordering:
+def ordering_of(providers: Mapping[str, Provider], view: InstanceView) -> Ordering:
     """The instance's ordering, or its default: per recipient at a provider that needs no pacing and gets none (Meta);
-    one by one everywhere else, also where the pacing of a phone was switched off."""
-    if settings.ordering is not None:
-        return settings.ordering
-    side_by_side = not capabilities.human_pacing and pacing_of(settings, capabilities).off
-    return "recipient" if side_by_side else "instance"
+    one by one everywhere else, also where the pacing of a phone was switched off. All its connections have a say, the
+    active one no more than others: a switch must not put what follows into other lanes than what waits."""
+    if view.settings.ordering is not None:
+        return view.settings.ordering
+    for placed in view.connections:
+        capabilities = capabilities_of(providers[placed.kind], placed.connection)
+        if capabilities.human_pacing or not pacing_of(view.settings, capabilities).off:
+            return "instance"
+    return "recipient"
 
 
 def pacing_of(settings: InstanceSettings, capabilities: Capabilities) -> Pacing:
@@ -473,6 +513,14 @@ def pacing_of(settings: InstanceSettings, capabilities: Capabilities) -> Pacing:
     if settings.pacing is not None:
         return settings.pacing
     return Pacing() if capabilities.human_pacing else NO_PACING
+
+
+def budget_of(settings: InstanceSettings, capabilities: Capabilities) -> int:
+    """First contacts per hour, 0 for any number: what the instance says, else `FIRST_CONTACTS` for a phone that is paced."""
+    pacing = pacing_of(settings, capabilities)
+    if pacing.first_contacts_per_hour is not None:
+        return pacing.first_contacts_per_hour
+    return FIRST_CONTACTS if capabilities.human_pacing and not pacing.off else 0
 
 
 def event_data(

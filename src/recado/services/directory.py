@@ -17,10 +17,10 @@ import msgspec
 
 from recado.config import Settings
 from recado.domain import ids, provider
-from recado.domain.errors import Forbidden, NotFound, Unauthorized
+from recado.domain.errors import Conflict, Forbidden, NotFound, Unauthorized
 from recado.domain.ids import CompanyId, ConnectionId, InstanceId, ServerId, TokenId
 from recado.domain.settings import CompanySettings, InstanceSettings
-from recado.domain.states import SENDING, ConnectionStatus
+from recado.domain.states import ConnectionStatus
 from recado.kit import tokens as token_format
 from recado.kit.crypto import Keyring
 from recado.kit.signals import Signals
@@ -60,21 +60,24 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection as senders need it. `connection` is what its adapter is called with."""
+    """A connection as senders need it. `active`: its instance sends through it. `connection` is what its adapter is
+    called with."""
 
     id: ConnectionId
     kind: str
     status: ConnectionStatus
     server_id: ServerId
     rank: int
+    active: bool
     connection: provider.Connection
 
 
 class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     """An instance as accepting and sending need it.
 
-    `active` is the connection to use: the best rank among those that send, else the best rank, which then tells
-    the kind and its capabilities while messages wait. It is None only for an instance without connections.
+    `active` is the connection to use, as it was decided (`services.failover`); while it does not send, it still tells
+    the kind and its capabilities, and messages wait. It is None only for an instance without connections. The others
+    stand by, the best rank first.
     """
 
     company_id: CompanyId
@@ -85,6 +88,18 @@ class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
     settings: InstanceSettings
     active: ConnectionView | None
     connections: tuple[ConnectionView, ...]
+
+    def placed(self, connection_id: UUID | None = None) -> ConnectionView:
+        """The connection that is meant: the one named, else the active one. Raises `NotFound`, or `Conflict` for an
+        instance without connections."""
+        if connection_id is not None:
+            found = next((view for view in self.connections if view.id == connection_id), None)
+            if found is None:
+                raise no_connection(connection_id)
+            return found
+        if self.active is None:
+            raise Conflict("The instance has no connection.", code="no_connection")
+        return self.active
 
 
 class HookTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +130,11 @@ def connection_context(connection_id: UUID) -> bytes:
 def no_instance(instance_id: UUID) -> NotFound:
     """The answer for an instance that is not there, or not this caller's."""
     return NotFound(f"There is no instance {instance_id}.", code="instance_not_found")
+
+
+def no_connection(connection_id: UUID) -> NotFound:
+    """The answer for a connection that is not there, or another instance's."""
+    return NotFound(f"There is no connection {connection_id}.", code="connection_not_found")
 
 
 class _Cache(Generic[K, V]):
@@ -235,7 +255,6 @@ class Directory:
         if not rows:
             raise no_instance(instance_id)
         views = tuple(self._view(row) for row in rows if row["connection_id"] is not None)
-        sending = [view for view in views if view.status in SENDING]
         return InstanceView(
             company_id=rows[0]["company_id"],
             id=rows[0]["id"],
@@ -243,7 +262,7 @@ class Directory:
             status=ConnectionStatus(rows[0]["status"]),
             paused=rows[0]["paused"],
             settings=msgspec.convert(rows[0]["settings"], InstanceSettings),
-            active=next(iter(sending or views), None),
+            active=next((view for view in views if view.active), None),
             connections=views,
         )
 
@@ -254,6 +273,7 @@ class Directory:
             status=ConnectionStatus(row["connection_status"]),
             server_id=row["server_id"],
             rank=row["rank"],
+            active=row["active"],
             connection=self.connection_of(row, instance_id=row["id"]),
         )
 

@@ -1,36 +1,33 @@
-"""Instances: placed on a server, connected, changed, and taken away with their queue."""
+"""Instances: made with their first connection, connected, changed, and taken away with their queue.
+
+Their connections are placed by `services.placing`; which of them is used is decided by `services.failover`.
+"""
 
 import asyncio
-import secrets
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 import structlog
 
 from recado.domain import ids, phones, provider
-from recado.domain.errors import Conflict, Invalid, NotFound, ProviderFailed, invalid
-from recado.domain.ids import CompanyId, ConnectionId, InstanceId
+from recado.domain.errors import Conflict, Invalid, invalid
+from recado.domain.evidence import seen_as
+from recado.domain.ids import CompanyId, InstanceId
 from recado.domain.provider import ConnectionState
-from recado.domain.settings import NO_PACING, InstanceSettings, Pacing
 from recado.domain.states import SENDING, ConnectionStatus, MessageStatus
 from recado.services import connections as statuses
-from recado.services import directory, tokens, validation
+from recado.services import directory, placing, recovering, sessions, tokens, validation
 from recado.services import servers as server_service
 from recado.services.directory import ConnectionView
 from recado.services.runtime import Runtime
-from recado.store import connections, db, events, instances, servers
+from recado.store import cold, connections, db, events, instances, liveness, servers
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
 Method = Literal["qr", "phone_code"]
-#: How long deleting an instance waits for its provider to end the session.
-_GOODBYE_SECONDS = 10.0
-_FINAL = frozenset({ConnectionStatus.BANNED, ConnectionStatus.LOGGED_OUT})
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,17 +61,16 @@ async def create(
     """Add an instance with one connection and a token: on the server named, or on the healthy one of the kind with
     room and the fewest instances. Raises `Invalid` naming the field, `NotFound` or `Conflict` about the server.
 
-    A number that is paired by hand starts as `created`; one that its credentials alone connect starts as
-    `connected`, which the next check confirms or corrects.
+    `credentials` are those of that connection.
     """
-    kind = await _kind(runtime, company_id, kind, server_id)
+    kind = await placing.kind_of(runtime, company_id, kind, server_id)
     adapter = server_service.adapter_of(runtime, kind)
     given = validation.credentials(credentials or {}, adapter.connection_credentials)
     wanted = validation.merge({}, settings or {})
-    check_settings(wanted, adapter)
+    placing.check_settings(wanted, adapter)
     digits = None if phone is None else _phone(phone)
-    status = ConnectionStatus.CREATED if adapter.capabilities.human_pacing else ConnectionStatus.CONNECTED
-    instance_id, connection_id = InstanceId(ids.new()), ConnectionId(ids.new())
+    status = placing.first_status(adapter)
+    instance_id = InstanceId(ids.new())
     async with runtime.db.work() as connection:
         instance = await instances.insert(
             connection, company_id, instance_id=instance_id, name=name, status=status, phone=digits, settings=wanted
@@ -83,21 +79,18 @@ async def create(
             connection, "instance", company_id=company_id, instance_id=instance_id, name="first"
         )
         # Last, since others wait for it.
-        server = await _place(connection, company_id, adapter, server_id)
-        placed = await connections.insert(
+        placed = await placing.insert(
             connection,
+            runtime,
             company_id,
-            connection_id=connection_id,
-            instance_id=instance_id,
-            server_id=server.id,
-            kind=kind,
+            instance_id,
+            adapter,
+            server_id=server_id,
+            credentials=given,
             rank=1,
-            status=status,
-            credentials=runtime.keyring.seal(given, directory.connection_context(connection_id)),
-            account=adapter.account(given),
-            hook_key=secrets.token_hex(16),
+            active=True,
         )
-    log.info("instance_created", company_id=company_id, instance_id=instance_id, kind=kind, server_id=server.id)
+    log.info("instance_created", company_id=company_id, instance_id=instance_id, kind=kind, server_id=placed.server_id)
     return Created(described=Described(instance=instance, connections=[placed]), token=issued.secret)
 
 
@@ -128,7 +121,7 @@ async def update(
 ) -> Described:
     """Change what is given. Settings and credentials are merged; null takes a setting back to its default.
 
-    New credentials go to the connection of the best rank. Raises `NotFound` or `Invalid`.
+    New credentials go to the active connection. Raises `NotFound` or `Invalid`.
     """
     async with runtime.directory.changing(company_id) as connection:
         current = await instances.lock(connection, company_id, instance_id)
@@ -136,22 +129,28 @@ async def update(
             raise directory.no_instance(instance_id)
         placed = (await connections.of_instances(connection, company_id, [instance_id]))[instance_id]
         merged = validation.merge(current.settings, settings or {})
-        if placed:
-            check_settings(merged, server_service.adapter_of(runtime, placed[0].kind))
+        for one in placed:
+            placing.check_settings(merged, server_service.adapter_of(runtime, one.kind))
         await instances.update(
             connection, company_id, instance_id, name=current.name if name is None else name, settings=merged
         )
+        if settings and "pacing" in settings:
+            await cold.recount(connection, company_id, InstanceId(instance_id))
         if credentials is not None:
-            await _change_credentials(connection, runtime, placed, credentials)
+            active = next((one for one in placed if one.active), None)
+            if active is None:
+                raise invalid("credentials", "The instance has no connection.")
+            await placing.change_credentials(connection, runtime, active, credentials)
         return await _described(connection, company_id, instance_id)
 
 
 async def delete(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> None:
-    """Remove an instance: its session ends, its tokens too, what it had queued is cancelled, its place is free.
+    """Remove an instance: its sessions end, its tokens too, what it had queued is cancelled, its place is free.
 
     Its messages stay as history. Raises `NotFound`.
     """
-    await _say_goodbye(runtime, company_id, instance_id)
+    view = await runtime.directory.instance(company_id, instance_id)
+    await asyncio.gather(*(sessions.end(runtime, company_id, placed) for placed in view.connections))
     async with runtime.directory.changing() as connection:
         current = await instances.lock(connection, company_id, instance_id)
         if current is None:
@@ -161,81 +160,6 @@ async def delete(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> 
         await instances.delete(connection, company_id, current.id)
         await events.insert(connection, [_ended_event(company_id, current.id, message) for message in ended])
     log.info("instance_deleted", company_id=company_id, instance_id=instance_id, cancelled=len(ended))
-
-
-def check_settings(settings: Mapping[str, Any], adapter: provider.Provider) -> InstanceSettings:
-    """Stored settings, typed, if they make sense together for this provider. Raises `Invalid`."""
-    typed = validation.convert(dict(settings), InstanceSettings, "settings")
-    default = Pacing() if adapter.capabilities.human_pacing else NO_PACING
-    pacing = default if typed.pacing is None else typed.pacing
-    if pacing.min_ms > pacing.max_ms:
-        raise invalid("settings.pacing.max_ms", f"Must not be less than min_ms, which is {pacing.min_ms}.")
-    if typed.ordering == "recipient" and not pacing.off:
-        raise invalid(
-            "settings.ordering",
-            "Ordering by recipient sends to several at once and cannot be paced: "
-            "set pacing to min_ms 0, max_ms 0 and per_minute 0, or order by instance.",
-        )
-    return typed
-
-
-async def _kind(runtime: Runtime, company_id: CompanyId, kind: str | None, server_id: UUID | None) -> str:
-    if server_id is None:
-        if kind is None:
-            raise invalid("kind", "Name a kind of provider, or a server_id.")
-        return kind
-    async with runtime.db.work() as connection:
-        server = await servers.get(connection, server_id)
-    if server is None or server.company_id not in (None, company_id):
-        raise _no_server(server_id)
-    if kind not in (None, server.kind):
-        raise invalid("kind", f"The server is of kind {server.kind}.")
-    return server.kind
-
-
-async def _place(
-    connection: db.Connection, company_id: CompanyId, adapter: provider.Provider, server_id: UUID | None
-) -> servers.Server:
-    if server_id is None:
-        # A number without a session needs nothing of its server now; its messages wait until it answers.
-        will_do = not adapter.capabilities.human_pacing
-        found = await servers.place(connection, adapter.kind, company_id, unhealthy_will_do=will_do)
-        if found is None:
-            raise Conflict(
-                f"No healthy server of kind {adapter.kind} has room for another instance.", code="no_capacity"
-            )
-        return found
-    found = await servers.place_on(connection, server_id, company_id)
-    if found is not None:
-        return found
-    named = await servers.get(connection, server_id)
-    if named is None:
-        raise _no_server(server_id)
-    if named.status == "draining":
-        raise Conflict("The server is draining and takes no more instances.", code="server_draining")
-    raise Conflict(f"The server has no room for more than {named.max_instances} instances.", code="no_capacity")
-
-
-async def _change_credentials(
-    connection: db.Connection,
-    runtime: Runtime,
-    placed: list[connections.Connection],
-    changes: Mapping[str, str | None],
-) -> None:
-    if not placed:
-        raise invalid("credentials", "The instance has no connection.")
-    target = placed[0]
-    adapter = server_service.adapter_of(runtime, target.kind)
-    context = directory.connection_context(target.id)
-    merged = validation.merge(runtime.keyring.open(target.credentials, context), changes)
-    given = validation.credentials(merged, adapter.connection_credentials)
-    await connections.set_credentials(
-        connection,
-        target.company_id,
-        target.id,
-        credentials=runtime.keyring.seal(given, context),
-        account=adapter.account(given),
-    )
 
 
 async def _described(connection: db.Connection, company_id: CompanyId, instance_id: UUID) -> Described:
@@ -268,150 +192,175 @@ def _phone(text: str) -> str:
     return address.value
 
 
-def _no_server(server_id: UUID) -> NotFound:
-    return NotFound(f"There is no server {server_id}.", code="server_not_found")
-
-
 # --- connecting -----------------------------------------------------------------------------------------
+#
+# Each of these is about the connection named, or the active one. Raises `NotFound` for one that is not there.
 
 
 async def connect(
-    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, method: Method = "qr", phone: str | None = None
+    runtime: Runtime,
+    company_id: CompanyId,
+    instance_id: UUID,
+    *,
+    connection_id: UUID | None = None,
+    method: Method = "qr",
+    phone: str | None = None,
 ) -> ConnectionState:
-    """Start the session of the active connection: a QR code or pairing code to show, unless none is needed.
-
-    Raises `NotFound`, `Invalid` or `ProviderFailed`.
+    """Start the session, made first where the provider needs that: a QR code or pairing code to show, unless none is
+    needed. Raises `Invalid` or `ProviderFailed`.
     """
     digits = None if phone is None else _phone(phone)
     if method == "phone_code" and digits is None:
         raise invalid("phone", "A pairing code needs the number of the phone.")
-    active = await _active(runtime, company_id, instance_id)
-    adapter = server_service.adapter_of(runtime, active.kind)
-    state = await _call(runtime, active, adapter.connect(active.connection, method=method, phone=digits))
-    return await _store(runtime, company_id, active, state)
+    placed = await _placed(runtime, company_id, instance_id, connection_id)
+    adapter = server_service.adapter_of(runtime, placed.kind)
+    called = await sessions.prepare(runtime, company_id, placed)
+    state = await sessions.call(runtime, placed.kind, adapter.connect(called, method=method, phone=digits))
+    return await _store(runtime, company_id, placed, state, asked=True)
 
 
-async def pairing(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> ConnectionState:
-    """The code to show now. Raises `NotFound`, or `Conflict` when there is none: connected, or not connecting."""
-    active = await _active(runtime, company_id, instance_id)
-    shown = await _shown(runtime, company_id, active)
+async def pairing(
+    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, connection_id: UUID | None = None
+) -> ConnectionState:
+    """The code to show now. Raises `Conflict` when there is none: connected, or not connecting."""
+    placed = await _placed(runtime, company_id, instance_id, connection_id)
+    shown = await _shown(runtime, company_id, placed)
     if shown is None:
         # The code may have expired or not be told yet; only the provider knows the newest.
-        state = await status(runtime, company_id, instance_id)
+        state = await status(runtime, company_id, instance_id, connection_id=placed.id)
         if state.status in SENDING:
             raise Conflict("The instance is connected; there is no code to show.", code="already_connected")
-        shown = await _shown(runtime, company_id, active)
+        shown = await _shown(runtime, company_id, placed)
     if shown is None:
         raise Conflict("There is no code to show; connect the instance first.", code="not_pairing")
     return shown
 
 
-async def status(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> ConnectionState:
-    """How the active connection stands, asked of its provider now and stored. Raises `NotFound`, `ProviderFailed`.
+async def status(
+    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, connection_id: UUID | None = None
+) -> ConnectionState:
+    """How the connection stands, asked of its provider now and stored. Raises `ProviderFailed`.
 
     One that was disconnected on request stays so, whatever its provider thinks.
     """
-    active = await _active(runtime, company_id, instance_id)
-    row = await _row(runtime, company_id, active)
+    placed = await _placed(runtime, company_id, instance_id, connection_id)
+    row = await _row(runtime, company_id, placed)
     if row is not None and row.status_reason == statuses.REQUESTED:
         return ConnectionState(status=ConnectionStatus.DISCONNECTED, reason=statuses.REQUESTED)
-    adapter = server_service.adapter_of(runtime, active.kind)
-    state = await _call(runtime, active, adapter.status(active.connection))
-    return await _store(runtime, company_id, active, state)
+    adapter = server_service.adapter_of(runtime, placed.kind)
+    state = await sessions.call(runtime, placed.kind, adapter.status(placed.connection))
+    return await _store(runtime, company_id, placed, state)
 
 
-async def restart(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> ConnectionState:
+async def restart(
+    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, connection_id: UUID | None = None
+) -> ConnectionState:
     """Restart the session without a new pairing. Raises `Invalid` (`unsupported_by_provider`), `ProviderFailed`."""
-    active = await _active(runtime, company_id, instance_id)
-    adapter = server_service.adapter_of(runtime, active.kind)
+    placed = await _placed(runtime, company_id, instance_id, connection_id)
+    adapter = server_service.adapter_of(runtime, placed.kind)
     if not isinstance(adapter, provider.Restarts):
-        raise Invalid(f"The provider {active.kind} cannot restart a session.", code="unsupported_by_provider")
-    state = await _call(runtime, active, adapter.restart(active.connection))
-    return await _store(runtime, company_id, active, state)
+        raise _unsupported(placed, "restart a session")
+    state = await sessions.call(runtime, placed.kind, adapter.restart(placed.connection))
+    return await _store(runtime, company_id, placed, state)
 
 
 async def disconnect(
-    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, logout: bool = False
+    runtime: Runtime,
+    company_id: CompanyId,
+    instance_id: UUID,
+    *,
+    connection_id: UUID | None = None,
+    logout: bool = False,
 ) -> ConnectionState:
-    """End the session; messages wait until it is connected again. With `logout` the phone forgets it too, and connecting
-    needs a new code. Twice is fine. Raises `ProviderFailed`."""
-    active = await _active(runtime, company_id, instance_id)
-    adapter = server_service.adapter_of(runtime, active.kind)
-    await _call(runtime, active, adapter.disconnect(active.connection, logout=logout))
+    """End the session; messages wait until it is connected again, and no other connection takes over by itself. With
+    `logout` the phone forgets it too, and connecting needs a new code. Twice is fine. Raises `ProviderFailed`."""
+    placed = await _placed(runtime, company_id, instance_id, connection_id)
+    adapter = server_service.adapter_of(runtime, placed.kind)
+    await sessions.call(runtime, placed.kind, adapter.disconnect(placed.connection, logout=logout))
     state = ConnectionState(status=ConnectionStatus.DISCONNECTED, reason=statuses.REQUESTED)
-    return await _store(runtime, company_id, active, state)
+    return await _store(runtime, company_id, placed, state)
 
 
-async def recover(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> ConnectionState:
-    """Ask how the connection stands and, unless it sends or only a person can help, bring its session back."""
-    state = await status(runtime, company_id, instance_id)
-    if state.status in SENDING or state.status in _FINAL:
-        return state
-    active = await _active(runtime, company_id, instance_id)
-    ended = state.reason == statuses.REQUESTED
-    if not ended and isinstance(server_service.adapter_of(runtime, active.kind), provider.Restarts):
-        return await restart(runtime, company_id, instance_id)
-    return await connect(runtime, company_id, instance_id)
+async def recover(
+    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, connection_id: UUID | None = None
+) -> recovering.Recovered:
+    """Bring the connection back now, unless it is well or only a person can help; tell what was done.
+
+    Raises `Conflict` while another process is at it.
+    """
+    return await recovering.recover(runtime, company_id, await _placed(runtime, company_id, instance_id, connection_id))
 
 
-async def _active(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> ConnectionView:
-    view = await runtime.directory.instance(company_id, instance_id)
-    if view.active is None:
-        raise Conflict("The instance has no connection.", code="no_connection")
-    return view.active
+async def answer_passkey(
+    runtime: Runtime,
+    company_id: CompanyId,
+    instance_id: UUID,
+    *,
+    step: str,
+    answer: Mapping[str, Any],
+    connection_id: UUID | None = None,
+) -> ConnectionState:
+    """Go on with a pairing that asked for a passkey. Raises `Invalid` (`unsupported_by_provider`), `ProviderFailed`."""
+    placed = await _placed(runtime, company_id, instance_id, connection_id)
+    adapter = server_service.adapter_of(runtime, placed.kind)
+    if not isinstance(adapter, provider.AsksForPasskey):
+        raise _unsupported(placed, "pair with a passkey")
+    state = await sessions.call(
+        runtime, placed.kind, adapter.answer_passkey(placed.connection, step=step, answer=answer)
+    )
+    return await _store(runtime, company_id, placed, state)
 
 
-async def _call(runtime: Runtime, active: ConnectionView, call: Awaitable[T]) -> T:
-    """The answer of a provider that the caller waits for. Raises `ProviderFailed`."""
-    try:
-        return await asyncio.wait_for(call, runtime.settings.send_timeout_seconds)
-    except provider.CallFailed as error:
-        raise ProviderFailed(f"{active.kind}: {error.why}", code=error.code) from error
-    except TimeoutError:
-        raise ProviderFailed(f"{active.kind} did not answer in time.", code="provider_timeout") from None
+async def account(
+    runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, connection_id: UUID | None = None
+) -> tuple[ConnectionView, dict[str, Any]]:
+    """What the provider says of the number: name, quality, limits. Raises `Invalid` (`unsupported_by_provider`),
+    `ProviderFailed`."""
+    placed = await _placed(runtime, company_id, instance_id, connection_id)
+    adapter = server_service.adapter_of(runtime, placed.kind)
+    if not isinstance(adapter, provider.TellsAccount):
+        raise _unsupported(placed, "tell of the account")
+    return placed, await sessions.call(runtime, placed.kind, adapter.account_info(placed.connection))
+
+
+async def _placed(
+    runtime: Runtime, company_id: CompanyId, instance_id: UUID, connection_id: UUID | None
+) -> ConnectionView:
+    return (await runtime.directory.instance(company_id, instance_id)).placed(connection_id)
+
+
+def _unsupported(placed: ConnectionView, what: str) -> Invalid:
+    return Invalid(f"The provider {placed.kind} cannot {what}.", code="unsupported_by_provider")
 
 
 async def _store(
-    runtime: Runtime, company_id: CompanyId, active: ConnectionView, state: ConnectionState
+    runtime: Runtime, company_id: CompanyId, placed: ConnectionView, state: ConnectionState, *, asked: bool = False
 ) -> ConnectionState:
     async with runtime.directory.changing(company_id) as connection:
-        await statuses.change_status(connection, runtime, company_id, active.id, state)
+        standing = await liveness.standing(connection, [(company_id, placed.id)])
+        state = seen_as(state, standing.get(placed.id))
+        await statuses.change_status(connection, runtime, company_id, placed.id, state, asked=asked)
     return state
 
 
-async def _row(runtime: Runtime, company_id: CompanyId, active: ConnectionView) -> connections.Connection | None:
-    instance_id = active.connection.instance_id
+async def _row(runtime: Runtime, company_id: CompanyId, placed: ConnectionView) -> connections.Connection | None:
     async with runtime.db.tenant(company_id) as connection:
-        placed = await connections.of_instances(connection, company_id, [instance_id])
-    return next((row for row in placed[instance_id] if row.id == active.id), None)
+        return await connections.get(connection, company_id, placed.connection.instance_id, placed.id)
 
 
-async def _shown(runtime: Runtime, company_id: CompanyId, active: ConnectionView) -> ConnectionState | None:
+async def _shown(runtime: Runtime, company_id: CompanyId, placed: ConnectionView) -> ConnectionState | None:
     """The stored code, while it is valid."""
-    row = await _row(runtime, company_id, active)
+    row = await _row(runtime, company_id, placed)
     if row is None or row.pairing is None or row.status != ConnectionStatus.QR:
         return None
     expires_at = datetime.fromisoformat(row.pairing["expires_at"]) if row.pairing["expires_at"] else None
     if expires_at is not None and expires_at <= datetime.now(UTC):
         return None
-    code = row.pairing["code"]
-    by_qr = row.pairing["method"] == "qr"
+    code, method = row.pairing["code"], row.pairing["method"]
     return ConnectionState(
         status=ConnectionStatus.QR,
-        qr=code if by_qr else None,
-        pairing_code=None if by_qr else code,
+        qr=code if method == "qr" else None,
+        pairing_code=code if method == "phone_code" else None,
         expires_at=expires_at,
+        details=row.pairing.get("details", {}),
     )
-
-
-async def _say_goodbye(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> None:
-    """End the sessions of an instance that is about to go. One that cannot be ended does not keep it."""
-    view = await runtime.directory.instance(company_id, instance_id)
-    for placed in view.connections:
-        adapter = runtime.providers.get(placed.kind)
-        if adapter is None or placed.status is ConnectionStatus.CREATED:
-            continue
-        try:
-            await asyncio.wait_for(adapter.disconnect(placed.connection, logout=True), _GOODBYE_SECONDS)
-        except (provider.CallFailed, TimeoutError) as error:
-            log.warning("session_not_ended", instance_id=instance_id, kind=placed.kind, why=str(error) or "timeout")

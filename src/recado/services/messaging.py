@@ -8,13 +8,13 @@ from uuid import UUID
 import msgspec
 
 from recado.domain.errors import Conflict, NotFound, ProviderFailed, invalid
-from recado.domain.ids import CompanyId, InstanceId, MessageId
-from recado.domain.provider import CallFailed, MarksRead, capabilities_of
+from recado.domain.ids import CompanyId, ContactId, InstanceId, MessageId
+from recado.domain.provider import CallFailed, MarksRead
 from recado.domain.states import PRIORITY_RANK, RANK
 from recado.services.accepting import event_data, lane_key, ordering_of
 from recado.services.directory import InstanceView, Principal
 from recado.services.runtime import Runtime
-from recado.store import db, events, messages, outbox
+from recado.store import contacts, conversations, db, events, messages, outbox
 from recado.store.events import NewEvent
 
 _RETRY_AT_ONCE = 1_000
@@ -102,6 +102,10 @@ async def list_messages(
     if since is not None and since.tzinfo is None:
         raise invalid("since", "needs a time zone: 2026-12-01T09:00:00Z or …-03:00")
     async with runtime.db.tenant(principal.company) as connection:
+        if conversation_id is not None:
+            conversation_id = await conversations.survivor(connection, principal.company, conversation_id)
+        if contact_id is not None:
+            contact_id = await contacts.survivor(connection, principal.company, ContactId(contact_id))
         rows = await messages.list_page(
             connection,
             principal.company,
@@ -311,12 +315,7 @@ _STATE_OF_OUTCOME = {"accepted": "sent", "refused": "failed", "unknown": "unprov
 
 
 def _lane_of(runtime: Runtime, view: InstanceView, address: str) -> str:
-    if view.active is None:
-        return ""
-    return lane_key(
-        ordering_of(view.settings, capabilities_of(runtime.providers[view.active.kind], view.active.connection)),
-        address,
-    )
+    return lane_key(ordering_of(runtime.providers, view), address) if view.connections else ""
 
 
 def _only(principal: Principal, instance_id: UUID | None) -> UUID | None:

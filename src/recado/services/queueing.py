@@ -12,7 +12,7 @@ from recado.domain.states import PRIORITY_RANK
 from recado.services import messaging
 from recado.services.directory import Principal
 from recado.services.runtime import Runtime
-from recado.store import lanes, outbox
+from recado.store import cold, lanes, outbox
 
 #: States of an instance in which its messages go.
 _SENDING = ("connected", "degraded")
@@ -35,7 +35,8 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     """`counts` by state; `next_send_at` is when the lane is looked at next, None while nothing goes:
-    it is empty, paused, or its number is not connected."""
+    it is empty, paused, or its number is not connected. `first_contacts` counts those that wait, and
+    `first_contacts_held_until` is when they go on, None while they are not held."""
 
     instance_id: UUID
     status: str
@@ -44,6 +45,8 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at: datetime | None
     oldest_age_s: float | None
     next_send_at: datetime | None
+    first_contacts: int
+    first_contacts_held_until: datetime | None
     items: list[QueueItem]
     next_cursor: str | None = None
 
@@ -55,6 +58,7 @@ async def show(
     view = await runtime.directory.instance(principal.company, principal.check_instance(instance_id))
     async with runtime.db.tenant(principal.company) as connection:
         summary = await outbox.summarise(connection, principal.company, view.id)
+        first = await cold.summarise(connection, principal.company, view.id)
         rows = await outbox.list_waiting(connection, principal.company, view.id, after=after, limit=limit + 1)
     counts = {name: summary[name] for name in ("scheduled", "retrying", "unproven", "sending")}
     counts["queued"] = summary["waiting"] - sum(counts.values())
@@ -68,6 +72,8 @@ async def show(
         oldest_at=oldest,
         oldest_age_s=(datetime.now(UTC) - oldest).total_seconds() if oldest else None,
         next_send_at=summary["next_send_at"] if not view.paused and view.status in _SENDING else None,
+        first_contacts=first.waiting,
+        first_contacts_held_until=first.held_until,
         items=[_item(row) for row in rows[:limit]],
     )
     return shown, len(rows) > limit

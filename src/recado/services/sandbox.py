@@ -180,14 +180,20 @@ async def scan(
 
 
 async def connect(
-    database: db.Database, company_id: CompanyId, instance_id: InstanceId, *, at: datetime | None = None
+    database: db.Database,
+    company_id: CompanyId,
+    instance_id: InstanceId,
+    *,
+    connection_id: UUID | None = None,
+    at: datetime | None = None,
 ) -> ConnectionState:
-    """Mend an instance's line, whatever it was: cut, banned, logged out, never paired. Its webhook says so."""
+    """Mend an instance's lines, or that of one connection, whatever it was: cut, banned, logged out, never paired. Its
+    webhook says so."""
     at = at or now()
     async with database.tenant(company_id) as transaction:
         await sandbox.lock(transaction, company_id)
         sessions = []
-        for session in await of_instance(transaction, company_id, instance_id):
+        for session in await of_instance(transaction, company_id, instance_id, connection_id):
             if session.status != ConnectionStatus.CONNECTED:
                 await sandbox.forget_changes(transaction, company_id, session.connection_id)
                 session = await _open(transaction, session, at)
@@ -197,19 +203,30 @@ async def connect(
 
 
 async def disconnect(
-    database: db.Database, company_id: CompanyId, instance_id: InstanceId, *, at: datetime | None = None
+    database: db.Database,
+    company_id: CompanyId,
+    instance_id: InstanceId,
+    *,
+    connection_id: UUID | None = None,
+    at: datetime | None = None,
 ) -> ConnectionState:
-    """Cut an instance's line. Its webhook says so; everything else for it waits until it is connected."""
-    reason = "The sandbox cut the line."
-    return await _cut(database, company_id, instance_id, ConnectionStatus.DISCONNECTED, reason, at or now())
+    """Cut an instance's lines, or that of one connection. Its webhook says so; everything else for it waits until it is
+    connected."""
+    status, reason = ConnectionStatus.DISCONNECTED, "The sandbox cut the line."
+    return await _cut(database, company_id, instance_id, connection_id, status, reason, at or now())
 
 
 async def ban(
-    database: db.Database, company_id: CompanyId, instance_id: InstanceId, *, at: datetime | None = None
+    database: db.Database,
+    company_id: CompanyId,
+    instance_id: InstanceId,
+    *,
+    connection_id: UUID | None = None,
+    at: datetime | None = None,
 ) -> ConnectionState:
-    """Ban an instance's number. Only `connect` here lifts it."""
-    reason = "The sandbox banned the number."
-    return await _cut(database, company_id, instance_id, ConnectionStatus.BANNED, reason, at or now())
+    """Ban an instance's number, or one connection of it. Only `connect` here lifts it."""
+    status, reason = ConnectionStatus.BANNED, "The sandbox banned the number."
+    return await _cut(database, company_id, instance_id, connection_id, status, reason, at or now())
 
 
 async def pair(runtime: Runtime, company_id: CompanyId, instance_id: InstanceId) -> ConnectionState:
@@ -245,13 +262,14 @@ async def _cut(
     database: db.Database,
     company_id: CompanyId,
     instance_id: InstanceId,
+    connection_id: UUID | None,
     status: ConnectionStatus,
     reason: str,
     at: datetime,
 ) -> ConnectionState:
     async with database.tenant(company_id) as transaction:
         await sandbox.lock(transaction, company_id)
-        paired = [s for s in await of_instance(transaction, company_id, instance_id) if s.paired]
+        paired = [s for s in await of_instance(transaction, company_id, instance_id, connection_id) if s.paired]
         if not paired:
             raise not_paired(instance_id)
         sessions = []
@@ -264,10 +282,15 @@ async def _cut(
 
 
 async def of_instance(
-    transaction: db.Connection, company_id: CompanyId, instance_id: InstanceId
+    transaction: db.Connection, company_id: CompanyId, instance_id: InstanceId, connection_id: UUID | None = None
 ) -> list[sandbox.Session]:
-    """An instance's sessions, the best connection first, kept as they are. Raises `NotFound` or `Conflict`."""
+    """An instance's sessions, the best connection first, or that of one connection, kept as they are. Raises `NotFound`
+    or `Conflict`."""
     sessions = await sandbox.sessions_of_instance(transaction, company_id, instance_id)
+    if connection_id is not None and sessions:
+        sessions = [session for session in sessions if session.connection_id == connection_id]
+        if not sessions:
+            raise NotFound(f"There is no connection {connection_id} on the sandbox.", code="connection_not_found")
     if sessions:
         return sessions
     if await sandbox.has_instance(transaction, company_id, instance_id):

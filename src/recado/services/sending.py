@@ -4,8 +4,12 @@ accepted       sent; the lane goes on after its pause
 refused        failed, a dead letter; the lane goes on
 retry          the lane waits with backoff, up to `max_attempts`, then a dead letter
 not_connected  the lane waits until the connection returns; no attempt is spent
-limited        the lane, or the whole instance, waits until then; no attempt is spent
+limited        the lane, the whole instance, or its first contacts wait until then; no attempt is spent
 unknown        unproven: a receipt or the provider settles it within `settle_seconds`, then the instance's policy
+
+A message belongs to no connection until it is tried. What may have been sent belongs to the connection that tried it:
+only that one can be asked, and only through that one may it be sent again. After a switch what cannot be settled stays
+unproven, whatever the policy, because another provider does not know our ids and would send it twice.
 """
 
 import random
@@ -17,13 +21,15 @@ from typing import Any, assert_never
 
 import msgspec
 import structlog
+from msgspec import UnsetType
 
 from recado.domain import content as contents
-from recado.domain import ids
+from recado.domain import fallback, ids
 from recado.domain.ids import ServerId
 from recado.domain.provider import (
     Accepted,
     CallFailed,
+    Capabilities,
     Connection,
     FindsMessages,
     Limited,
@@ -41,7 +47,7 @@ from recado.domain.provider import (
 from recado.domain.states import ConnectionStatus, MessageStatus
 from recado.kit import backoff
 from recado.kit.breaker import Breaker
-from recado.services import connections, media
+from recado.services import addressing, connections, media, reaching
 from recado.services.accepting import event_data, pacing_of
 from recado.services.directory import ConnectionView, InstanceView
 from recado.services.runtime import Runtime
@@ -81,11 +87,13 @@ class Sender:
             return self._wait(claimed, view, NotConnected(why="The instance has no connection."))
         if claimed.unproven_at is not None:
             settled = await self._settle(claimed, view, view.active)
-            if settled is not None:
+            if isinstance(settled, outbox.Finish):
                 return settled
+            claimed = settled
         elif claimed.interrupted:
-            why = "The process that was sending it ended before the answer came."
-            return await self._decide(claimed, view, view.active, Unknown(why=why), datetime.now(UTC), 0.0)
+            return await self._interrupted(claimed, view, view.active)
+        if not await reaching.may_go(self._runtime, view, view.active, claimed):
+            return self._passed_over(claimed)
         provider = self._runtime.providers[view.active.kind]
         if claimed.typing_ms and isinstance(provider, ShowsTyping):
             return await self._type(claimed, view, view.active.connection, provider)
@@ -101,10 +109,12 @@ class Sender:
             return self._wait(
                 claimed, view, Limited(code=_BREAKER_CODE, why="The server does not answer.", after=after)
             )
-        prepared = await self._outgoing(claimed, view)
+        prepared = await self._outgoing(claimed, view, active)
         started_at = datetime.now(UTC)
         if isinstance(prepared, Refused):
             return await self._decide(claimed, view, active, prepared, started_at, 0.0)
+        if len(view.connections) > 1 and not await self._record(claimed, active):
+            return outbox.Finish(claimed=claimed, done=False, not_before=_MIN)
         started = time.perf_counter()
         outcome = await self._call(provider, active.connection, prepared)
         duration_ms = (time.perf_counter() - started) * 1000
@@ -134,35 +144,79 @@ class Sender:
             log.exception("adapter_raised", kind=provider.kind, message_id=str(message.message_id))
             return Unknown(why=f"The {provider.kind} adapter failed: {type(error).__name__}.")
 
-    async def _outgoing(self, claimed: outbox.Claimed, view: InstanceView) -> Outgoing | Refused:
-        """The message with every reference resolved to the provider's own ids."""
-        content = msgspec.convert(claimed.content, contents.KINDS[claimed.type])
+    async def _record(self, claimed: outbox.Claimed, active: ConnectionView) -> bool:
+        """Remember what the message is tried through, in case nobody lives to say. False: the claim is over."""
+        async with self._runtime.db.worker.acquire() as connection:
+            return await lanes.record_connection(
+                connection,
+                claimed.company_id,
+                claimed.instance_id,
+                claimed.key,
+                fence=claimed.fence,
+                connection_id=active.id,
+            )
+
+    async def _outgoing(
+        self, claimed: outbox.Claimed, view: InstanceView, through: ConnectionView
+    ) -> Outgoing | Refused:
+        """The message as a connection sends it: every reference resolved to the provider's own ids, and as text where
+        that may be and its provider cannot render the kind: another one was active when it was accepted."""
+        kind, content = claimed.type, msgspec.convert(claimed.content, contents.KINDS[claimed.type])
+        able = capabilities_of(self._runtime.providers[through.kind], through.connection)
+        if kind not in able.kinds:
+            text = await self._as_text(claimed, content) if "text" in able.kinds else None
+            if text is None:
+                why = f"The provider {through.kind}, which the instance sends through now, cannot send {kind}."
+                return Refused(code="unsupported_by_provider", why=why)
+            kind, content = "text", contents.TextContent(body=text)
         reply_to = about = stored = None
-        if claimed.reply_to is not None or claimed.type in contents.ABOUT_A_MESSAGE:
+        if claimed.reply_to is not None or kind in contents.ABOUT_A_MESSAGE:
             async with self._runtime.db.worker.acquire() as connection:
                 if claimed.reply_to is not None:
                     reply_to = await _referenced(connection, claimed, claimed.reply_to)
                     if reply_to is None:
                         return Refused(code="reply_target_unsent", why="The message to quote was never sent.")
-                if claimed.type in contents.ABOUT_A_MESSAGE:
+                if kind in contents.ABOUT_A_MESSAGE:
                     about = await _referenced(connection, claimed, content.message_id)
                     if about is None:
                         return Refused(code="target_unsent", why="The message it refers to was never sent.")
                     content = msgspec.structs.replace(content, message_id=about.provider_id)
+        if len(view.connections) > 1:
+            for named in (reply_to, about):
+                if named is not None and not self._knows(able, named.provider_id):
+                    why = f"The provider {through.kind} does not know the message it refers to: another one sent it."
+                    return Refused(code="target_on_other_connection", why=why)
         if isinstance(content, contents.MediaContent) and content.media_id is not None:
             stored = await media.open_stored(self._runtime, claimed.company_id, content.media_id)
             if stored is None:
                 return Refused(code="media_gone", why=f"The media {content.media_id} is no longer stored.")
+        to = await addressing.resolve(self._runtime, through.connection, claimed.address)
+        if isinstance(to, Refused):
+            return to
         return Outgoing(
             message_id=claimed.message_id,
-            to=claimed.address,
-            kind=claimed.type,
+            to=to,
+            kind=kind,
             content=content,
             reply_to=reply_to,
             about=about,
             media=stored,
             attempt=claimed.attempts + 1,
         )
+
+    async def _as_text(self, claimed: outbox.Claimed, content: Any) -> str | None:
+        """The content as text, where its sender allows that."""
+        async with self._runtime.db.worker.acquire() as connection:
+            allowed = await outbox.has_fallback(connection, claimed.company_id, claimed.message_id)
+        return fallback.as_text(claimed.type, content) if allowed else None
+
+    def _knows(self, able: Capabilities, provider_id: str) -> bool:
+        """Whether a message's id means anything to a provider: WhatsApp's own ids mean the same to all that use them,
+        on one number; the ids of a provider with a world of its own mean nothing to the others."""
+        if able.own_ids:
+            return provider_id.startswith(able.own_ids)
+        foreign = {one.capabilities.own_ids for one in self._runtime.providers.values()} - {""}
+        return not provider_id.startswith(tuple(foreign))
 
     async def _type(
         self, claimed: outbox.Claimed, view: InstanceView, connection: Connection, provider: ShowsTyping
@@ -184,35 +238,73 @@ class Sender:
 
     # --- unproven ----------------------------------------------------------------------------------
 
+    async def _tried(self, claimed: outbox.Claimed, view: InstanceView) -> ConnectionView | None:
+        """The connection that may have sent a message; None when it was removed meanwhile."""
+        async with self._runtime.db.worker.acquire() as connection:
+            wanted = await lanes.connection_of(connection, claimed.company_id, claimed.instance_id, claimed.key)
+        if wanted is None:
+            return min(view.connections, key=lambda one: one.id)
+        return next((one for one in view.connections if one.id == wanted), None)
+
+    async def _interrupted(self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView) -> outbox.Finish:
+        """An earlier claim ended without a word: the message is unproven, and its attempt is that claim's."""
+        tried = await self._tried(claimed, view)
+        why = "The process that was sending it ended before the answer came."
+        finish = await self._decide(claimed, view, tried or active, Unknown(why=why), datetime.now(UTC), 0.0)
+        return finish if tried is not None else msgspec.structs.replace(finish, connection_id=None)
+
     async def _settle(
         self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView
-    ) -> outbox.Finish | None:
-        """Settle an unproven message: ask the provider, then apply the policy. None: it is to be sent again now."""
-        provider = self._runtime.providers[active.kind]
-        prepared = await self._outgoing(claimed, view) if isinstance(provider, FindsMessages) else None
-        if isinstance(provider, FindsMessages) and isinstance(prepared, Outgoing):
-            since = claimed.unproven_at or claimed.created_at
+    ) -> outbox.Finish | outbox.Claimed:
+        """Settle an unproven message: ask the provider that may have it, then apply the policy. Or return it to be sent
+        again now: without its doubt when it was certainly not sent, with it when the same connection may send it twice.
+        """
+        now = datetime.now(UTC)
+        due = (claimed.unproven_at or now) + timedelta(seconds=view.settings.settle_seconds)
+        if now < due:
+            # A lane that is released, by a switch for one, is looked at before a receipt had its time.
+            return outbox.Finish(claimed=claimed, done=False, next_at=due, not_before=_MIN, unproven=True)
+        tried = await self._tried(claimed, view)
+        switched = tried is None or tried.id != active.id
+        if tried is not None:
             try:
-                async with timeout(self._runtime.settings.send_timeout_seconds):
-                    found = await provider.find(active.connection, prepared, since=since)
+                found = await self._find(claimed, view, tried)
             except (CallFailed, TimeoutError) as error:
-                later = datetime.now(UTC) + timedelta(seconds=max(1, view.settings.settle_seconds))
                 log.warning("unproven_not_settled", message_id=str(claimed.message_id), why=str(error))
-                return outbox.Finish(claimed=claimed, done=False, next_at=later, not_before=_MIN, unproven=True)
-            if found is not None:
-                return await self._decide(claimed, view, active, _storable(found), datetime.now(UTC), 0.0)
-            # The provider certainly does not have it, so sending it cannot double.
-            return self._again(claimed, view)
-        if self._policy(view, provider) == "at_least_once":
-            given_up = self._again(claimed, view)
-            if given_up is None:
-                async with self._runtime.db.work() as connection:
-                    await outbox.mark_resent(connection, claimed.company_id, claimed.message_id)
-            return given_up
-        # at_most_once: it leaves the queue as unproven and waits for a receipt, or for a person.
+                if not switched:
+                    later = now + timedelta(seconds=max(1, view.settings.settle_seconds))
+                    return outbox.Finish(claimed=claimed, done=False, next_at=later, not_before=_MIN, unproven=True)
+                found = _CANNOT_TELL
+            if isinstance(found, Accepted):
+                return await self._decide(claimed, view, tried, _storable(found), now, 0.0)
+            if found is None:
+                # The provider certainly does not have it, so sending it, through any connection, cannot double.
+                return self._given_up(claimed, view) or msgspec.structs.replace(claimed, unproven_at=None)
+        if not switched and self._policy(view, self._runtime.providers[active.kind]) == "at_least_once":
+            given_up = self._given_up(claimed, view)
+            if given_up is not None:
+                return given_up
+            async with self._runtime.db.work() as connection:
+                await outbox.mark_resent(connection, claimed.company_id, claimed.message_id)
+            return claimed
+        # It leaves the queue as unproven and waits for a receipt, or for a person.
         return outbox.Finish(claimed=claimed, done=True, not_before=_MIN)
 
-    def _again(self, claimed: outbox.Claimed, view: InstanceView) -> outbox.Finish | None:
+    async def _find(
+        self, claimed: outbox.Claimed, view: InstanceView, tried: ConnectionView
+    ) -> Accepted | UnsetType | None:
+        """The message as its provider has it; None: it certainly has not; unset: it cannot be asked. Raises `CallFailed`
+        or `TimeoutError`."""
+        provider = self._runtime.providers[tried.kind]
+        if not isinstance(provider, FindsMessages):
+            return _CANNOT_TELL
+        prepared = await self._outgoing(claimed, view, tried)
+        if not isinstance(prepared, Outgoing):
+            return _CANNOT_TELL
+        async with timeout(self._runtime.settings.send_timeout_seconds):
+            return await provider.find(tried.connection, prepared, since=claimed.unproven_at or claimed.created_at)
+
+    def _given_up(self, claimed: outbox.Claimed, view: InstanceView) -> outbox.Finish | None:
         """None while the message has attempts left; else it leaves the queue as it is, unproven."""
         if claimed.attempts < view.settings.max_attempts:
             return None
@@ -247,6 +339,7 @@ class Sender:
         }
         match outcome:
             case Accepted():
+                await addressing.learn(self._runtime, claimed.company_id, claimed.address, outcome.recipient)
                 return outbox.Finish(
                     **attempt,
                     done=True,
@@ -264,18 +357,23 @@ class Sender:
                 wait = backoff.full_jitter(claimed.attempts + 1, _BACKOFF_BASE, _BACKOFF_CAP, self._random)
                 next_at = now + timedelta(seconds=max(wait, min(outcome.after or 0.0, _LONGEST_LIMIT)))
                 return outbox.Finish(
-                    **attempt, done=False, spent=1, next_at=next_at, code=outcome.code, why=outcome.why
+                    **attempt,
+                    done=False,
+                    spent=1,
+                    next_at=next_at,
+                    # What a further try says of itself does not settle the doubt about an earlier one.
+                    unproven=claimed.unproven_at is not None,
+                    code=outcome.code,
+                    why=outcome.why,
                 )
             case NotConnected():
                 await self._disconnected(claimed, active, outcome)
                 finish = self._wait(claimed, view, outcome)
                 return msgspec.structs.replace(finish, **_call_of(attempt), code="not_connected", why=outcome.why)
             case Limited():
-                if outcome.scope == "instance":
-                    until = now + timedelta(seconds=min(outcome.after, _LONGEST_LIMIT))
-                    async with self._runtime.db.work() as connection:
-                        await lanes.hold(connection, claimed.company_id, claimed.instance_id, until)
-                finish = self._wait(claimed, view, outcome)
+                await self._hold(claimed, outcome, now)
+                passed_over = outcome.scope == "cold" and claimed.unproven_at is None
+                finish = self._passed_over(claimed) if passed_over else self._wait(claimed, view, outcome)
                 return msgspec.structs.replace(finish, **_call_of(attempt), code=outcome.code, why=outcome.why)
             case Unknown():
                 first = claimed.unproven_at is None and not claimed.resent
@@ -316,7 +414,21 @@ class Sender:
             done=False,
             next_at=datetime.now(UTC) + timedelta(seconds=seconds),
             not_before=_MIN,
+            unproven=claimed.unproven_at is not None,
         )
+
+    async def _hold(self, claimed: outbox.Claimed, outcome: Limited, now: datetime) -> None:
+        """Hold back what the provider limited beyond this message."""
+        until = now + timedelta(seconds=min(outcome.after, _LONGEST_LIMIT))
+        if outcome.scope == "instance":
+            async with self._runtime.db.work() as connection:
+                await lanes.hold(connection, claimed.company_id, claimed.instance_id, until)
+        elif outcome.scope == "cold":
+            await reaching.hold(self._runtime, claimed, after=outcome.after)
+
+    def _passed_over(self, claimed: outbox.Claimed) -> outbox.Finish:
+        """It is held with the other first contacts; the lane goes on at once with what is not."""
+        return outbox.Finish(claimed=claimed, done=False, next_at=datetime.now(UTC), not_before=_MIN)
 
     async def _disconnected(self, claimed: outbox.Claimed, active: ConnectionView, outcome: NotConnected) -> None:
         """Believe the refusal over the last known state: park the instance's lanes and tell its company."""
@@ -358,6 +470,7 @@ async def _referenced(connection: db.Connection, claimed: outbox.Claimed, refere
 
 
 _MIN = datetime(1970, 1, 1, tzinfo=UTC)
+_CANNOT_TELL = msgspec.UNSET
 
 _NAMES = {
     Accepted: "accepted",

@@ -16,6 +16,7 @@ from recado.domain.ids import CompanyId, ServerId
 from recado.services import directory, validation
 from recado.services.runtime import Runtime
 from recado.store import refusals, servers
+from recado.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -125,14 +126,16 @@ async def check(runtime: Runtime, server_id: UUID) -> servers.Server:
     server = await get(runtime, server_id)
     started = time.perf_counter()
     health = await _health(runtime, server)
-    latency_ms = (time.perf_counter() - started) * 1_000
+    seconds = time.perf_counter() - started
+    if health.healthy:
+        metrics.health_check_duration.labels(server.kind, "server").observe(seconds)
     async with runtime.db.work() as connection:
         updated = await servers.set_health(
             connection,
             server_id,
             healthy=health.healthy,
             error=None if health.healthy else health.why or "It does not answer.",
-            latency_ms=latency_ms if health.healthy else None,
+            latency_ms=seconds * 1_000 if health.healthy else None,
             version=health.version,
             at=datetime.now(UTC),
         )

@@ -16,7 +16,11 @@ Q = queries.load("connections")
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """A row. `pairing` is the code being shown while `status` is `qr`."""
+    """A row. `pairing` is what is shown while pairing: a code, or the step of a passkey.
+
+    `active`: the instance sends through it, because of `activated_by`. `opened`: its session at the provider is ours.
+    The last four are what `liveness` knows of it.
+    """
 
     company_id: CompanyId
     id: ConnectionId
@@ -32,6 +36,41 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     hook_key: str
     pairing: dict[str, Any] | None
     checked_at: datetime | None
+    active: bool
+    activated_by: str
+    opened: bool
+    latency_ms: float | None = None
+    error_rate: float | None = None
+    heard_at: datetime | None = None
+    evidence: str | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a connection stands and since when, with the health of its server."""
+
+    id: ConnectionId
+    kind: str
+    rank: int
+    status: ConnectionStatus
+    status_reason: str | None
+    status_at: datetime
+    active: bool
+    activated_by: str
+    activated_at: datetime
+    healthy: bool
+    unhealthy_since: datetime | None
+
+    @property
+    def sends(self) -> bool:
+        """Whether a message that goes through it now would arrive."""
+        return self.status in SENDING and self.healthy
+
+    @property
+    def since(self) -> datetime:
+        """Since when it stands so: the last change of what `sends` depends on, as far as it is known."""
+        if self.status in SENDING and not self.healthy and self.unhealthy_since is not None:
+            return self.unhealthy_since
+        return self.status_at
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +84,7 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     status_reason: str | None
     pairing: dict[str, Any] | None
     checked_at: datetime | None
+    active: bool
     instance_status: str
     paused: bool
     phone: str | None
@@ -63,8 +103,9 @@ async def insert(
     credentials: bytes,
     account: str | None,
     hook_key: str,
+    active: bool = True,
 ) -> Connection:
-    """Place an instance on a server."""
+    """Place an instance on a server. `active`: it is the instance's first."""
     row = await connection.fetchrow(
         Q.insert_connection,
         company_id,
@@ -77,6 +118,7 @@ async def insert(
         credentials,
         account,
         hook_key,
+        active,
     )
     assert row is not None, "INSERT … RETURNING gives a row"
     return Connection(**row)
@@ -90,6 +132,14 @@ async def of_instances(
     for row in await connection.fetch(Q.list_of_instances, company_id, list(instance_ids)):
         found[row["instance_id"]].append(Connection(**row))
     return found
+
+
+async def get(
+    connection: db.Connection, company_id: CompanyId, instance_id: UUID, connection_id: UUID
+) -> Connection | None:
+    """One connection of an instance."""
+    row = await connection.fetchrow(Q.get_connection, company_id, instance_id, connection_id)
+    return Connection(**row) if row else None
 
 
 async def lock(connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId) -> Locked | None:
@@ -114,11 +164,11 @@ async def set_status(
     await connection.execute(Q.set_status, company_id, connection_id, status, reason, pairing, at)
 
 
-async def best_status(
+async def active_status(
     connection: db.Connection, company_id: CompanyId, instance_id: InstanceId
 ) -> tuple[ConnectionStatus, str | None]:
-    """Status and reason of the connection that the instance uses."""
-    row = await connection.fetchrow(Q.best_status, company_id, instance_id, sorted(SENDING))
+    """Status and reason of the connection that the instance sends through."""
+    row = await connection.fetchrow(Q.active_status, company_id, instance_id)
     return (ConnectionStatus(row["status"]), row["status_reason"]) if row else (ConnectionStatus.CREATED, None)
 
 
@@ -139,6 +189,51 @@ async def set_credentials(
 ) -> None:
     """Replace the credentials."""
     await connection.execute(Q.set_credentials, company_id, connection_id, credentials, account)
+
+
+async def lock_session(connection: db.Connection, connection_id: ConnectionId) -> None:
+    """Wait for whoever opens this connection's session now, and keep others from it until the transaction ends."""
+    await connection.execute(Q.lock_session, connection_id)
+
+
+async def set_session(
+    connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId, *, credentials: bytes, account: str
+) -> None:
+    """Keep the session that we made for a connection at its provider."""
+    await connection.execute(Q.set_session, company_id, connection_id, credentials, account)
+
+
+async def rank(
+    connection: db.Connection, company_id: CompanyId, instance_id: UUID, order: Sequence[ConnectionId]
+) -> None:
+    """Rank all connections of an instance, from 1 on. Hold the instance before."""
+    await connection.execute(Q.unset_ranks, company_id, instance_id)
+    await connection.execute(Q.set_ranks, company_id, list(order), list(range(1, len(order) + 1)))
+
+
+async def activate(
+    connection: db.Connection, company_id: CompanyId, instance_id: UUID, connection_id: ConnectionId, *, by: str
+) -> None:
+    """Make a connection the one that its instance sends through. Hold the instance before."""
+    await connection.execute(Q.deactivate, company_id, instance_id)
+    await connection.execute(Q.activate, company_id, connection_id, by)
+
+
+async def delete(connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId) -> None:
+    """Remove a connection and give back its place on its server."""
+    await connection.execute(Q.delete_connection, company_id, connection_id)
+
+
+async def candidates(connection: db.Connection, *, limit: int) -> list[tuple[CompanyId, InstanceId]]:
+    """Instances that may have to switch by themselves."""
+    rows = await connection.fetch(Q.candidates, sorted(SENDING), limit)
+    return [(row["company_id"], row["instance_id"]) for row in rows]
+
+
+async def standings(connection: db.Connection, company_id: CompanyId, instance_id: UUID) -> list[Standing]:
+    """How an instance's connections stand, the best rank first."""
+    rows = await connection.fetch(Q.standings, company_id, instance_id)
+    return [Standing(**{**row, "status": ConnectionStatus(row["status"])}) for row in rows]
 
 
 async def load_instance(connection: db.Connection, company_id: UUID, instance_id: UUID) -> list[asyncpg.Record]:

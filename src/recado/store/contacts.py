@@ -25,6 +25,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     party: Party
 
 
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody told that these identities, (kind, value) each, are of one person."""
+
+    company_id: CompanyId
+    identities: tuple[tuple[str, str], ...]
+    name: str | None = None
+
+
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """`name` is the contact's own in our books: the first that was given for it."""
 
@@ -46,48 +54,52 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-async def resolve(connection: db.Connection, wanted: Sequence[Wanted]) -> list[Resolved]:
+class Divided(Exception):
+    """Identities were told to be of one person, and lead to several contacts, or to somebody else's.
+
+    Nothing was written. The caller ends its transaction, has them united (`services/merging.py`), and begins again.
+    """
+
+    def __init__(self, proofs: Sequence[Proof]) -> None:
+        super().__init__(f"{len(proofs)} people have several contacts each")
+        self.proofs = list(proofs)
+
+
+async def resolve(
+    connection: db.Connection,
+    wanted: Sequence[Wanted],
+    members: Sequence[tuple[CompanyId, Party]] = (),
+    *,
+    lenient: bool = False,
+) -> list[Resolved]:
     """The contact and conversation of each, in the order given; made where they do not exist yet.
 
-    A party with several identities attaches the unknown ones to the contact of its strongest known one. Safe in
-    any number of transactions at once: rows are locked in one order, identities first, then conversations, then
-    names, and whoever comes second takes what the first made. One statement when everything is known, at most four, and
-    two more for the loser of a race.
-    Raises `ValueError` for a party without any identity.
+    `members` become contacts without a conversation: who writes in a group. A party with several identities attaches
+    the unknown ones to the contact of its known ones. One statement when everything is known, at most seven.
+    Safe in any number of transactions at once, if each calls it once: what makes contacts excludes what merges them,
+    rows are locked in one order, identities first, then conversations, then names, and whoever comes second takes what
+    the first made. Raises `Divided`, unless `lenient`: then a party's strongest identity decides. Raises `ValueError`
+    for a party without any identity.
     """
-    found = await _find(connection, [(w.company_id, w.instance_id, w.party) for w in wanted])
-    await _attach(connection, found, [(w.company_id, w.party) for w in wanted])
-    pairs = [(w.company_id, w.instance_id, found.contact_of(w.company_id, w.party)) for w in wanted]
-    missing = sorted({pair for pair in pairs if pair not in found.conversations})
-    if missing:
-        rows = await connection.fetch(
-            Q.upsert_conversations,
-            [company_id for company_id, _, _ in missing],
-            [ids.new() for _ in missing],
-            [instance_id for _, instance_id, _ in missing],
-            [contact_id for _, _, contact_id in missing],
-        )
-        for row in rows:
-            key = (row["company_id"], row["instance_id"], row["contact_id"])
-            found.conversations[key] = ConversationId(row["id"])
-    await _name(connection, found, [(w.company_id, w.party) for w in wanted])
-    return [
-        Resolved(
-            contact_id=pair[2], conversation_id=found.conversations[pair], name=found.names.get((pair[0], pair[2]))
-        )
-        for pair in pairs
-    ]
-
-
-async def identify(connection: db.Connection, parties: Sequence[tuple[CompanyId, Party]]) -> list[ContactId]:
-    """The contact of each, made where it does not exist yet, without a conversation: who writes in a group.
-
-    As safe as `resolve`, but the two must not follow one another in a transaction in the order identify, resolve.
-    """
-    found = await _find(connection, [(company_id, None, party) for company_id, party in parties])
-    await _attach(connection, found, parties)
-    await _name(connection, found, parties)
-    return [found.contact_of(company_id, party) for company_id, party in parties]
+    asked: list[tuple[CompanyId, InstanceId | None, Party]] = [(w.company_id, w.instance_id, w.party) for w in wanted]
+    asked += [(company_id, None, party) for company_id, party in members]
+    parties = [(company_id, party) for company_id, _, party in asked]
+    found = await _find(connection, asked)
+    if not lenient:
+        found.check(parties)
+    if not found.has_all(wanted, parties):
+        await connection.execute(Q.share, sorted({_lock_key(company_id) for company_id, _ in parties}))
+        found = await _find(connection, asked)
+        if not lenient:
+            found.check(parties)
+            await _check_lids(connection, found, parties)
+        await _attach(connection, found, parties)
+        if not lenient:
+            # Others may have made two contacts of one party meanwhile, each knowing one half of it.
+            found.check(parties)
+        await _converse(connection, found, wanted)
+        await _name(connection, found, parties)
+    return [found.resolved(w) for w in wanted]
 
 
 async def page(
@@ -108,15 +120,107 @@ async def page(
 async def get(
     connection: db.Connection, company_id: CompanyId, contact_id: ContactId, *, instance_id: InstanceId | None = None
 ) -> Contact | None:
-    """One contact; with `instance_id`, only if that instance has a conversation with it."""
+    """One contact, by its id or that of one merged into it; with `instance_id`, only if that instance has a
+    conversation with it."""
     row = await connection.fetchrow(Q.get_contact, company_id, contact_id, instance_id)
     return None if row is None else _contact(row)
 
 
 async def identities(connection: db.Connection, company_id: CompanyId, contact_id: UUID) -> dict[str, str]:
-    """Kind -> value of one contact, the newest of each kind; empty when there is no such contact."""
+    """Kind -> value of one contact, by its id or that of one merged into it; empty when there is no such contact.
+
+    Of several of a kind the newest, and of several phones the one that WhatsApp writes.
+    """
     rows = await connection.fetch(Q.list_identities, company_id, contact_id)
     return {row["kind"]: row["value"] for row in rows}
+
+
+# --- uniting --------------------------------------------------------------------------------------------------
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact that has one of the identities asked for, and all that it is called."""
+
+    id: ContactId
+    kind: str
+    name: str | None
+    created_at: datetime
+    identities: frozenset[tuple[str, str]]
+
+    def known_as(self, kind: str) -> set[str]:
+        """Its identities of a kind."""
+        return {value for given, value in self.identities if given == kind}
+
+
+async def hold(connection: db.Connection, company_id: CompanyId) -> None:
+    """Keep every other transaction from making or merging contacts of a company until this one ends.
+
+    Call it before anything else in a transaction.
+    """
+    await connection.execute(Q.hold, _lock_key(company_id))
+
+
+async def holders(
+    connection: db.Connection, company_id: CompanyId, identities: Sequence[tuple[str, str]]
+) -> list[Holder]:
+    """The contacts that have any of these identities, the oldest first."""
+    rows = await connection.fetch(
+        Q.find_holders, company_id, [kind for kind, _ in identities], [value for _, value in identities]
+    )
+    named: dict[ContactId, set[tuple[str, str]]] = {}
+    for row in rows:
+        named.setdefault(ContactId(row["contact_id"]), set()).add((row["kind"], row["value"]))
+    made = {
+        row["contact_id"]: Holder(
+            id=ContactId(row["contact_id"]),
+            kind=row["contact_kind"],
+            name=row["name"],
+            created_at=row["created_at"],
+            identities=frozenset(named[ContactId(row["contact_id"])]),
+        )
+        for row in rows
+    }
+    return sorted(made.values(), key=lambda holder: (holder.created_at, holder.id))
+
+
+async def give(
+    connection: db.Connection,
+    company_id: CompanyId,
+    contact_id: ContactId,
+    identities: Sequence[tuple[str, str]],
+    *,
+    make: bool = False,
+    name: str | None = None,
+) -> None:
+    """Let identities lead to a contact, whoever had them; with `make` it is a new one. Under `hold`."""
+    if make:
+        await connection.execute(Q.insert_contact, company_id, contact_id, name)
+    await connection.execute(
+        Q.give_identities, company_id, contact_id, [kind for kind, _ in identities], [value for _, value in identities]
+    )
+
+
+async def inherit(
+    connection: db.Connection, company_id: CompanyId, survivor: ContactId, merged: Sequence[Holder]
+) -> None:
+    """Give a contact the identities and, where it has none, the name of others, and end them: their ids stay valid.
+
+    Under `hold`, and after their conversations were merged.
+    """
+    gone = [holder.id for holder in merged]
+    await connection.execute(Q.inherit_identities, company_id, survivor, gone)
+    name = next((holder.name for holder in merged if holder.name), None)
+    await connection.execute(Q.inherit_name, company_id, survivor, name)
+    await connection.execute(Q.alias_contacts, company_id, survivor, gone)
+    await connection.execute(Q.delete_contacts, company_id, gone)
+
+
+async def survivor(connection: db.Connection, company_id: CompanyId, contact_id: ContactId) -> ContactId:
+    """What a contact's id leads to: itself, unless it was merged into another."""
+    return ContactId(await connection.fetchval(Q.get_survivor, company_id, contact_id))
+
+
+# --- resolving ------------------------------------------------------------------------------------------------
 
 
 class _Found:
@@ -130,6 +234,36 @@ class _Found:
     def contact_of(self, company_id: CompanyId, party: Party) -> ContactId:
         kind, value = party.identities()[0]
         return self.identities[company_id, kind, value]
+
+    def check(self, parties: Sequence[tuple[CompanyId, Party]]) -> None:
+        """Raise `Divided` for the parties whose identities lead to more than one contact."""
+        divided = []
+        for company_id, party in parties:
+            identities = party.identities()
+            leads = {self.identities.get((company_id, kind, value)) for kind, value in identities} - {None}
+            if len(leads) > 1:
+                divided.append(Proof(company_id=company_id, identities=tuple(identities), name=party.name))
+        if divided:
+            raise Divided(divided)
+
+    def has_all(self, wanted: Sequence[Wanted], parties: Sequence[tuple[CompanyId, Party]]) -> bool:
+        """Whether nothing has to be made."""
+        for company_id, party in parties:
+            if any((company_id, kind, value) not in self.identities for kind, value in party.identities()):
+                return False
+            if party.name and self.names[company_id, self.contact_of(company_id, party)] is None:
+                return False
+        return all(
+            (w.company_id, w.instance_id, self.contact_of(w.company_id, w.party)) in self.conversations for w in wanted
+        )
+
+    def resolved(self, wanted: Wanted) -> Resolved:
+        contact_id = self.contact_of(wanted.company_id, wanted.party)
+        return Resolved(
+            contact_id=contact_id,
+            conversation_id=self.conversations[wanted.company_id, wanted.instance_id, contact_id],
+            name=self.names.get((wanted.company_id, contact_id)),
+        )
 
 
 async def _find(connection: db.Connection, wanted: Iterable[tuple[CompanyId, InstanceId | None, Party]]) -> _Found:
@@ -154,11 +288,53 @@ async def _find(connection: db.Connection, wanted: Iterable[tuple[CompanyId, Ins
     return found
 
 
+async def _check_lids(connection: db.Connection, found: _Found, parties: Sequence[tuple[CompanyId, Party]]) -> None:
+    """Raise `Divided` for parties with a new LID whose phone leads to somebody who has another one.
+
+    A person has one LID for life, and a phone number is given to somebody else some day.
+    """
+    suspects: dict[tuple[CompanyId, ContactId], Proof] = {}
+    for company_id, party in parties:
+        identities = party.identities()
+        known = next(
+            (found.identities[company_id, k, v] for k, v in identities if (company_id, k, v) in found.identities), None
+        )
+        if party.lid and known is not None and (company_id, "lid", party.lid) not in found.identities:
+            suspects[company_id, known] = Proof(company_id=company_id, identities=tuple(identities), name=party.name)
+    if not suspects:
+        return
+    rows = await connection.fetch(
+        Q.find_lids, [company_id for company_id, _ in suspects], [contact_id for _, contact_id in suspects]
+    )
+    divided = {(row["company_id"], row["contact_id"]) for row in rows}
+    if divided:
+        raise Divided([proof for key, proof in suspects.items() if key in divided])
+
+
+async def _converse(connection: db.Connection, found: _Found, wanted: Sequence[Wanted]) -> None:
+    """Make the conversations that are missing in `found`."""
+    pairs = {(w.company_id, w.instance_id, found.contact_of(w.company_id, w.party)) for w in wanted}
+    missing = sorted(pairs - found.conversations.keys())
+    if not missing:
+        return
+    rows = await connection.fetch(
+        Q.upsert_conversations,
+        [company_id for company_id, _, _ in missing],
+        [ids.new() for _ in missing],
+        [instance_id for _, instance_id, _ in missing],
+        [contact_id for _, _, contact_id in missing],
+    )
+    for row in rows:
+        key = (row["company_id"], row["instance_id"], row["contact_id"])
+        found.conversations[key] = ConversationId(row["id"])
+
+
 async def _attach(connection: db.Connection, found: _Found, parties: Sequence[tuple[CompanyId, Party]]) -> None:
     """Make the contacts and identities that are missing in `found`."""
     made: dict[ContactId, tuple[CompanyId, str, str | None]] = {}
     added: list[_Identity] = []
-    for company_id, party in parties:
+    # Who is known by most comes first, so that the others of the call find a contact that knows all of it.
+    for company_id, party in sorted(parties, key=lambda one: -len(one[1].identities())):
         keys = [(company_id, kind, value) for kind, value in party.identities()]
         if all(key in found.identities for key in keys):
             continue
@@ -238,3 +414,8 @@ def _contact(row: asyncpg.Record) -> Contact:
         identities=msgspec.convert(row["identities"] or [], list[Identity]),
         created_at=row["created_at"],
     )
+
+
+def _lock_key(company_id: CompanyId) -> int:
+    """The advisory lock of a company's contacts: 31 bits of its id. Two that share one wait for each other, no more."""
+    return company_id.int & 0x7FFFFFFF

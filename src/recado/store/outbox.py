@@ -18,7 +18,8 @@ Q = queries.load("outbox")
 
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What few messages have. `fingerprint` is the SHA-256, in hex, of the body that `idempotency_key` came with."""
+    """What few messages have. `fingerprint` is the SHA-256, in hex, of the body that `idempotency_key` came with;
+    `fallback` lets the message go as text at a provider that cannot render it."""
 
     reply_to: str | None = None
     client_id: str | None = None
@@ -26,12 +27,17 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     send_at: datetime | None = None
     delay_ms: int = 0
     typing_ms: int = 0
+    fallback: bool = False
     idempotency_key: str | None = None
     fingerprint: str | None = None
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A validated message on its way into the outbox. `content` is its JSON."""
+    """A validated message on its way into the outbox. `content` is its JSON.
+
+    `budgeted` tells whether its instance has a budget for first contacts; None where nothing can be one: a group, or a
+    provider that needs no pacing.
+    """
 
     company_id: CompanyId
     id: MessageId
@@ -44,6 +50,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     content: msgspec.Raw
     lane_key: str
     extra: Extra | None = None
+    budgeted: bool | None = None
 
 
 async def accept(connection: db.Connection, drafts: Sequence[Draft]) -> dict[MessageId, datetime]:
@@ -65,6 +72,7 @@ async def accept(connection: db.Connection, drafts: Sequence[Draft]) -> dict[Mes
         [d.content for d in drafts],
         [d.lane_key for d in drafts],
         [d.extra for d in drafts],
+        [d.budgeted for d in drafts],
     )
     return {row["id"]: row["created_at"] for row in rows}
 
@@ -196,6 +204,11 @@ async def finish(connection: db.Connection, results: Sequence[Finish], *, now: d
 async def mark_resent(connection: db.Connection, company_id: CompanyId, message_id: MessageId) -> None:
     """Say on a message that it is sent again although an earlier attempt may have reached its recipient."""
     await connection.execute(Q.mark_resent, company_id, message_id)
+
+
+async def has_fallback(connection: db.Connection, company_id: CompanyId, message_id: MessageId) -> bool:
+    """Whether a waiting message may go as text where a provider cannot render it."""
+    return bool(await connection.fetchval(Q.has_fallback, company_id, message_id))
 
 
 async def next_due(connection: db.Connection) -> datetime | None:

@@ -66,6 +66,47 @@ async def find_own(
     return {(r["company_id"], r["instance_id"], r["id"]) for r in await connection.fetch(Q.find_own, *columns)}
 
 
+class Echo(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody to whom the provider says a message was sent. `place` is the caller's name for the echo; one that names
+    a person in several ways has as many rows."""
+
+    place: int
+    company_id: CompanyId
+    instance_id: InstanceId
+    kind: str
+    value: str
+
+
+class InFlight(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of ours that is being sent, or of which nobody knows whether it was."""
+
+    id: MessageId
+    type: str
+    content: Any
+
+
+async def find_in_flight(
+    connection: db.Connection, echoes: Sequence[Echo], *, since: UUID
+) -> dict[int, list[InFlight]]:
+    """The messages to the same contact that are being sent or unproven and have no provider's id, by the place of the
+    echo, the oldest first. Of the unproven ones those whose id is at least `since`."""
+    if not echoes:
+        return {}
+    rows = await connection.fetch(
+        Q.find_in_flight,
+        [e.place for e in echoes],
+        [e.company_id for e in echoes],
+        [e.instance_id for e in echoes],
+        [e.kind for e in echoes],
+        [e.value for e in echoes],
+        since,
+    )
+    found: dict[int, list[InFlight]] = {}
+    for row in rows:
+        found.setdefault(row["place"], []).append(InFlight(id=row["id"], type=row["type"], content=row["content"]))
+    return found
+
+
 async def record(connection: db.Connection, receipts: Sequence[Receipt]) -> Recorded:
     """Keep receipts and advance their messages. The caller writes the events, last in its transaction."""
     if not receipts:
@@ -187,8 +228,9 @@ async def _apply(
         if after is not status:
             error = receipt.error if after is MessageStatus.FAILED else None
         now[place] = (after, provider_id, error)
-        # The sender told of `sent` itself, unless it never learned that the message was.
-        repeats_sender = receipt.state is MessageStatus.SENT and after is status
+        # The sender tells of `sent` itself, also when this comes first, unless it never learned that the message was.
+        known_to_sender = after is status or row["status"] == MessageStatus.QUEUED
+        repeats_sender = receipt.state is MessageStatus.SENT and known_to_sender
         silent = repeats_sender or row["direction"] != "outbound"
         told.append(None if silent else _event(receipt, row, after, provider_id))
     changed = [

@@ -1,5 +1,6 @@
 """Servers: providers' installations, their capacity and health. `credentials` are encrypted."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +14,8 @@ Q = queries.load("servers")
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """A row. `company_id` is None for a server that every company may use."""
+    """A row. `company_id` is None for a server that every company may use. `error_rate` is the share of checks, of the
+    server and of its connections, that failed in about the last five minutes."""
 
     id: ServerId
     company_id: CompanyId | None
@@ -29,10 +31,22 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     unhealthy_since: datetime | None
     health_error: str | None
     latency_ms: float | None
+    error_rate: float | None
     version: str | None
     checked_at: datetime | None
     hook_key: str
     created_at: datetime
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """The servers of a kind together: the worst of what is measured, and since when the first of them is away."""
+
+    kind: str
+    healthy: int
+    unhealthy: int
+    latency_ms: float | None
+    error_rate: float | None
+    unhealthy_since: datetime | None
 
 
 def _server(row: asyncpg.Record | None) -> Server | None:
@@ -163,6 +177,18 @@ async def claim_checks(
     return due
 
 
-async def count_by_health(connection: db.Connection) -> list[tuple[str, bool, int]]:
-    """(kind, healthy, how many) of all servers."""
-    return [(row["kind"], row["healthy"], row["servers"]) for row in await connection.fetch(Q.count_by_health)]
+async def count_calls(connection: db.Connection, calls: Mapping[ServerId, tuple[int, int]], at: datetime) -> None:
+    """Add calls to what is counted of servers: (how many, how many of them failed) of each."""
+    if calls:
+        await connection.execute(
+            Q.count_calls,
+            list(calls),
+            [float(made) for made, _ in calls.values()],
+            [float(failed) for _, failed in calls.values()],
+            at,
+        )
+
+
+async def measure(connection: db.Connection) -> list[Measured]:
+    """Every kind that has servers."""
+    return [Measured(**row) for row in await connection.fetch(Q.measure)]

@@ -103,6 +103,35 @@ loop_errors = Counter("recado_loop_errors", "Errors that a worker's loop survive
 servers_healthy = Gauge("recado_servers_healthy", "Servers that answer.", ("kind",), registry=REGISTRY)
 servers_unhealthy = Gauge("recado_servers_unhealthy", "Servers that do not.", ("kind",), registry=REGISTRY)
 connections_by_status = Gauge("recado_connections", "Connections by state.", ("kind", "status"), registry=REGISTRY)
+provider_latency_seconds = Gauge(
+    "recado_provider_latency_seconds", "How long the slowest server of a kind took at its last check.", ("kind",),
+    registry=REGISTRY,
+)  # fmt: skip
+provider_error_rate = Gauge(
+    "recado_provider_error_rate",
+    "Share of failed checks in about the last five minutes, of the worst server of a kind.",
+    ("kind",),
+    registry=REGISTRY,
+)
+provider_unhealthy_seconds = Gauge(
+    "recado_provider_unhealthy_seconds", "How long the server of a kind that is away longest has been; 0 when all answer.",
+    ("kind",), registry=REGISTRY,
+)  # fmt: skip
+health_check_duration = Histogram(
+    "recado_health_check_duration_seconds", "Seconds that one check of a server or a connection took.",
+    ("kind", "checked"), buckets=_CALL, registry=REGISTRY,
+)  # fmt: skip
+connections_with_evidence = Gauge(
+    "recado_connections_with_evidence", "Connections that look dead, by evidence: silent, unacknowledged, canary.",
+    ("kind", "evidence"), registry=REGISTRY,
+)  # fmt: skip
+recovery_steps = Counter(
+    "recado_recovery_steps", "Steps taken to bring connections back.", ("kind", "step", "result"), registry=REGISTRY
+)
+recoveries = Gauge(
+    "recado_recoveries", "Connections that are being brought back (running), or were given up (given_up).", ("state",),
+    registry=REGISTRY,
+)  # fmt: skip
 media_fetches = Counter(
     "recado_media_fetches", "Fetches of received media: ready, retry, failed.", ("kind", "result"), registry=REGISTRY
 )

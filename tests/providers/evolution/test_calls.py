@@ -2,17 +2,19 @@
 
 import base64
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from recado.domain import provider as contract
 from recado.domain.events import MediaRef
+from recado.domain.ids import ConnectionId
 from recado.domain.provider import CallFailed, Connection
 from recado.domain.states import ConnectionStatus
 from recado.kit.http import Http
 from recado.providers.evolution.adapter import Evolution
-from recado.testing import upstream
+from recado.testing import tables, upstream
 from recado.testing.upstream import Reply, Upstream
 from tests.providers.evolution.rows import ACCESS_TOKEN, API_KEY, INSTANCE, SECRET, TOKEN, cloud, connect
 
@@ -130,13 +132,48 @@ async def test_the_webhook_is_registered_with_what_the_server_knows(evolution: E
     assert first["headers"] == {"x-recado-secret": SECRET}
 
 
-async def test_a_webhook_without_a_secret_would_never_be_believed(evolution: Evolution) -> None:
-    with pytest.raises(CallFailed, match="no webhook_secret") as caught:
-        await evolution.register_webhook(bare(connect("http://127.0.0.1:9")))
-    assert caught.value.retryable is False
+async def test_a_webhook_of_an_instance_without_a_secret_is_known_by_one_that_follows_from_its_key(
+    evolution: Evolution,
+) -> None:
+    async with Upstream([OK]) as server:
+        connection = without_secret(connect(server.url))
+        await evolution.register_webhook(connection)
+        await evolution.register_webhook(connection)
+    first, second = (msgspec.json.decode(request.body)["webhook"]["headers"] for request in server.requests)
+    assert first == second
+    [secret] = first.values()
+    assert TOKEN not in secret
+    assert API_KEY not in secret
+    assert evolution.verify(connection, first, b"{}")
+    assert not evolution.verify(connection, {"x-recado-secret": secret[:-1]}, b"{}")
+    # Another connection's, the same instance with another key, one with a secret of its own: none is opened by it.
+    other = ConnectionId(UUID(int=7))
+    assert not evolution.verify(msgspec.structs.replace(connection, id=other), first, b"{}")
+    rekeyed = msgspec.structs.replace(connection, credentials={"token": "another-token"})
+    assert not evolution.verify(rekeyed, first, b"{}")
+    assert not evolution.verify(connect("http://x.test"), first, b"{}")
+
+
+async def test_a_token_given_later_does_not_turn_webhooks_away(evolution: Evolution) -> None:
+    async with Upstream([OK]) as server:
+        connection = without_secret(connect(server.url))
+        await evolution.register_webhook(msgspec.structs.replace(connection, credentials={}))
+    headers = msgspec.json.decode(server.requests[0].body)["webhook"]["headers"]
+    assert evolution.verify(connection, headers, b"{}")
+
+
+async def test_a_webhook_that_cannot_be_registered(evolution: Evolution) -> None:
     async with Upstream([Reply(status=502)]) as server:
         with pytest.raises(CallFailed):
             await evolution.register_webhook(connect(server.url))
+    with pytest.raises(CallFailed, match="neither") as caught:
+        await evolution.register_webhook(tables.connection("http://127.0.0.1:9", kind="evolution", account=INSTANCE))
+    assert caught.value.retryable is False
+
+
+def without_secret(connection: Connection) -> Connection:
+    kept = {k: v for k, v in connection.credentials.items() if k != "webhook_secret"}
+    return msgspec.structs.replace(connection, credentials=kept)
 
 
 # --- connecting --------------------------------------------------------------------------------------------
@@ -221,6 +258,10 @@ async def test_disconnecting_twice_is_fine(evolution: Evolution) -> None:
     async with Upstream([Reply(status=500)]) as server:
         with pytest.raises(CallFailed):
             await evolution.disconnect(connect(server.url), logout=True)
+
+
+async def test_the_cloud_channel_is_not_stopped_because_it_would_not_start_again(evolution: Evolution) -> None:
+    await evolution.disconnect(cloud("http://127.0.0.1:9"), logout=True)
 
 
 async def test_restart(evolution: Evolution) -> None:

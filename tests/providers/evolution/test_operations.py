@@ -526,10 +526,13 @@ async def test_what_makes_no_sense_is_not_asked(evolution: Evolution) -> None:
 
 
 async def test_account_info_keeps_the_key(evolution: Evolution) -> None:
-    async with Upstream([upstream.json(OWN)]) as server:
+    integrated = [OWN[0] | {"Chatwoot": {"token": "t0p"}, "Proxy": {"password": "t0p"}, "_count": {"Chat": 2}}]
+    async with Upstream([upstream.json(integrated)]) as server:
         info = await evolution.account_info(connect(server.url))
     assert info["profileName"] == "Padaria"
+    assert info["_count"] == {"Chat": 2}
     assert "token" not in info
+    assert "t0p" not in repr(info)
     assert server.requests[0].headers["apikey"] == API_KEY
     before = [{"instance": {"instanceName": INSTANCE, "owner": "5511999990001@s.whatsapp.net", "apikey": "x"}}]
     async with Upstream([upstream.json(before)]) as server:

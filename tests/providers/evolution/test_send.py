@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from recado.domain.provider import (
@@ -25,12 +26,14 @@ from tests.providers.evolution.rows import (
     ACCESS_TOKEN,
     API_KEY,
     CLOUD,
+    GROUP,
     INSTANCE,
     PDF,
     PHONE,
     REFUSED,
     REFUSED_ON_CLOUD,
     SENT,
+    THEIRS,
     TOKEN,
     cloud,
     connect,
@@ -71,7 +74,10 @@ def said(message: Any, status: int = 400, headers: dict[str, str] | None = None)
 
 
 CLOSED = "Error: Connection Closed"
-PRISMA = "PrismaClientKnownRequestError: Invalid `prisma.message.create()` invocation"
+PRISMA_BARE = "Invalid `prisma.message.create()` invocation"
+PRISMA = f"PrismaClientKnownRequestError: {PRISMA_BARE}"
+PRISMA_QUOTES = 'PrismaClientValidationError: {conversation: "Rua A, 463: connection closed, 429, timed out"}'
+AXIOS_429 = "AxiosError: Request failed with status code 429"
 ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
     (
         "unknown number",
@@ -133,7 +139,27 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
         said(["Error: 463"], headers={"retry-after": "90"}),
         Limited(code="463", why="Error: 463", after=90, scope="cold"),
     ),
-    ("unexplained", said("Something", 500), Unknown(why="Something")),
+    ("unexplained, before the sending", said("Something", 500), Retry(code="not_sent", why="Something")),
+    (
+        "unexplained, by a proxy",
+        upstream.json({"message": "upstream error"}, status=500),
+        Unknown(why="upstream error"),
+    ),
+    (
+        "not loaded",
+        said("Cannot read properties of undefined (reading 'textMessage')", 500),
+        NotConnected(why="Cannot read properties of undefined (reading 'textMessage')"),
+    ),
+    (
+        "a mistake of the server behind the sending",
+        said(["TypeError: Cannot read properties of undefined (reading 'imageMessage')"]),
+        Unknown(why="TypeError: Cannot read properties of undefined (reading 'imageMessage')"),
+    ),
+    ("storage, before the sending", said(f"\n{PRISMA_BARE}", 500), Retry(code="not_sent", why=PRISMA_BARE)),
+    # What others say of themselves is not WhatsApp's word on us: these came behind the sending.
+    ("speech that was not understood", said([AXIOS_429]), Unknown(why=AXIOS_429)),
+    ("storage that repeats what it was given", said([PRISMA_QUOTES]), Unknown(why=PRISMA_QUOTES)),
+    ("media whose host limits", said([AXIOS_429], 500), Retry(code="not_sent", why=AXIOS_429)),
     (
         "proxy",
         Reply(status=503, headers={"retry-after": "4"}),
@@ -151,6 +177,68 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
 async def test_answers(label: str, reply: Reply, outcome: Outcome, evolution: Evolution) -> None:
     async with Upstream([reply]) as server:
         assert await evolution.send(connect(server.url), tables.outgoing(TEXT)) == outcome
+
+
+CHANGED: tuple[tuple[str, str, Reply, Outcome], ...] = (
+    ("edit", "closed", said("Connection Closed", 500), NotConnected(why="Connection Closed")),
+    ("edit", "storage, behind the editing", said(PRISMA_BARE, 500), Unknown(why=PRISMA_BARE)),
+    ("edit", "unexplained", said("Something", 500), Unknown(why="Something")),
+    ("edit", "too old", said(["Message is older"]), Refused(code="http_400", why="Message is older")),
+    (
+        "delete",
+        "closed",
+        said(["Error while deleting message for everyone", CLOSED], 500),
+        NotConnected(why=f"Error while deleting message for everyone; {CLOSED}"),
+    ),
+    (
+        "delete",
+        "storage, behind the deletion",
+        said(["Error while deleting message for everyone", PRISMA], 500),
+        Unknown(why=f"Error while deleting message for everyone; {PRISMA}"),
+    ),
+)
+
+
+@pytest.mark.parametrize(("kind", "label", "reply", "outcome"), CHANGED, ids=[f"{c[0]}: {c[1]}" for c in CHANGED])
+async def test_answers_to_changes(kind: str, label: str, reply: Reply, outcome: Outcome, evolution: Evolution) -> None:
+    """Their routes answer 500 whenever something breaks, before or behind."""
+    row = next(row for row in PHONE if row.kind == kind)
+    async with Upstream([reply]) as server:
+        assert await evolution.send(connect(server.url), tables.outgoing(row)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("row", "connection"),
+    [
+        *[(row, connect) for row in PHONE if row.kind in ("voice", "contacts")],
+        *[(row, to) for row in PHONE if row.kind == "reaction" for to in (connect, cloud)],
+    ],
+    ids=str,
+)
+async def test_what_cannot_quote_is_not_sent_without_its_quote(row: Row, connection: Any, evolution: Evolution) -> None:
+    able = capabilities_of(evolution, connection("http://x.test"))
+    assert row.kind in able.unquotable <= able.kinds
+    message = msgspec.structs.replace(tables.outgoing(row), to="5511999990001", reply_to=THEIRS)
+    async with Upstream([SENT]) as server:
+        outcome = await evolution.send(connection(server.url), message)
+        assert server.requests == []
+    assert isinstance(outcome, Refused)
+    assert "cannot quote" in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("to", "connection"),
+    [("120363000000000001@newsletter", connect), ("900000000000001@lid", cloud), (GROUP, cloud)],
+)
+async def test_chats_that_the_server_would_mistake_are_not_written_to(
+    to: str, connection: Any, evolution: Evolution
+) -> None:
+    message = msgspec.structs.replace(tables.outgoing(TEXT), to=to)
+    async with Upstream([SENT]) as server:
+        outcome = await evolution.send(connection(server.url), message)
+        assert server.requests == []
+    assert isinstance(outcome, Refused)
+    assert "does not reach" in outcome.why
 
 
 def meta(code: Any, message: str = "(#1) Something") -> Reply:

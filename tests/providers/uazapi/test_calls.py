@@ -158,6 +158,12 @@ async def test_closing_what_is_gone_or_was_never_finished(uazapi: Uazapi) -> Non
             await uazapi.close_session(ours(server.url))
 
 
+async def test_closing_never_deletes_a_given_instance_that_was_not_opened(uazapi: Uazapi) -> None:
+    async with Upstream([upstream.json([])]) as server:
+        await uazapi.close_session(fresh(server.url, token=TOKEN))
+    assert asked(server) == [("GET", "/webhook")]
+
+
 # --- connecting -----------------------------------------------------------------------------------------
 
 
@@ -325,9 +331,19 @@ async def test_a_lost_message_is_found_by_our_id(uazapi: Uazapi) -> None:
     assert outcome == Accepted(provider_id=SENT_ID, recipient="551199990001")
 
 
-@pytest.mark.parametrize("status", ["Failed", "Canceled"])
-async def test_only_a_failure_proves_that_it_was_not_sent(status: str, uazapi: Uazapi) -> None:
-    assert await settle(uazapi, found({**MESSAGE, "status": status, "error": "no"})) is None
+@pytest.mark.parametrize(
+    "failed",
+    [
+        {"status": "Canceled"},
+        {"status": "Failed", "error": "server returned error 479"},
+        {"status": "Failed", "error": "the number 5511999990001@s.whatsapp.net is not on WhatsApp"},
+        {"status": "Failed", "error": "No session"},
+    ],
+)
+async def test_only_a_failure_with_its_reason_proves_that_it_was_not_sent(
+    failed: dict[str, str], uazapi: Uazapi
+) -> None:
+    assert await settle(uazapi, found({**MESSAGE, **failed})) is None
 
 
 @pytest.mark.parametrize(
@@ -337,9 +353,11 @@ async def test_only_a_failure_proves_that_it_was_not_sent(status: str, uazapi: U
         found({**MESSAGE, "track_id": "another"}),
         found({**MESSAGE, "status": "Queued"}),
         found({**MESSAGE, "status": "Failed", "error": "context deadline exceeded"}),
+        found({**MESSAGE, "status": "Failed", "error": "Failed to send message"}),
+        found({**MESSAGE, "status": "Failed"}),
         found({**MESSAGE, "status": "Failed"}, {**MESSAGE, "messageid": "", "id": "r1", "status": "Sent"}),
     ],
-    ids=["nothing", "another's", "queued", "failed waiting", "one of two"],
+    ids=["nothing", "another's", "queued", "failed waiting", "failed in general", "failed", "one of two"],
 )
 async def test_what_proves_neither(reply: Reply, uazapi: Uazapi) -> None:
     with pytest.raises(CallFailed) as failed:

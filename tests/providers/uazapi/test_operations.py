@@ -117,6 +117,18 @@ async def test_pages_of_products_that_do_not_end(uazapi: Uazapi) -> None:
     assert len(server.requests) == 2
 
 
+async def test_who_was_refused_by_another_id_is_not_done(uazapi: Uazapi) -> None:
+    told = [{"JID": "5511999990009@s.whatsapp.net", "Error": 0}, {"JID": "900000000000002@lid", "Error": 403}]
+    async with Upstream([upstream.json({"groupUpdated": told})]) as server:
+        results = await uazapi.change_participants(
+            connect(server.url), group=GROUP, action="add", participants=["5511999990009", PHONE]
+        )
+    assert [(one.participant, one.done, one.code) for one in results] == [
+        ("5511999990009", True, None),
+        (PHONE, False, "403"),
+    ]
+
+
 async def test_what_uazapi_does_not_have(uazapi: Uazapi) -> None:
     with pytest.raises(operations.Unsupported):
         await uazapi.watch_presence(connect("http://127.0.0.1:9"), contact=PHONE)

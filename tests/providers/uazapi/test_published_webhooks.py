@@ -3,12 +3,15 @@
 Needs the shared folder; skipped by name where it is absent, a failure in CI.
 """
 
+import copy
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from recado.domain.events import EVENT_TYPES
+from recado.domain.events import EVENT_TYPES, Deleted, Edited, Reacted, Received
 from recado.domain.states import ConnectionStatus
 from recado.providers.uazapi import webhooks
 from tests.providers.conftest import shared
@@ -208,6 +211,59 @@ def test_the_token_proves_a_capture_and_is_not_kept(name: str) -> None:
 
 def test_the_table_has_every_capture() -> None:
     assert {file.stem for file in shared("specs/uazapi/webhooks").glob("*.json")} == set(EXPECTED)
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e300,
+    "",
+    "x",
+    "{",
+    "x@bot",
+    "9999-12-31T23:59:59-23:00",
+    [],
+    [None, 17, "x", {}],
+    {},
+    {"a": {}},
+)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_capture_with_one_field_gone_or_odd_never_raises(name: str) -> None:
+    """Anything but a missing or odd `EventType` is still UAZAPI's shape."""
+    whole = msgspec.json.decode((shared("specs/uazapi/webhooks") / f"{name}.json").read_bytes())
+    for path, changed in bent(whole):
+        body = msgspec.json.encode(changed)
+        kind = changed.get("EventType")
+        if not isinstance(kind, str) or not kind:
+            with pytest.raises(ValueError, match="EventType"):
+                webhooks.read(body)
+            continue
+        for event in webhooks.read(body):
+            assert event.type in EVENT_TYPES
+            assert event.key
+            if isinstance(event, Received | Edited | Deleted | Reacted):
+                assert event.chat.identities(), path
+
+
+def bent(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Plain data with each place inside it taken away, or replaced by something odd, one at a time."""
+    places: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
+    for place in places:
+        without = copy.copy(value)
+        del without[place]
+        yield (*path, place), without
+        for odd in ODD:
+            with_odd = copy.copy(value)
+            with_odd[place] = odd
+            yield (*path, place), with_odd
+        if isinstance(value[place], dict | list):
+            for deeper, changed in bent(value[place], (*path, place)):
+                around = copy.copy(value)
+                around[place] = changed
+                yield deeper, around
 
 
 def at(value: Any, path: str) -> Any:

@@ -75,6 +75,19 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
         says("server returned error 479"),
         Refused(code="479", why="server returned error 479"),
     ),
+    (
+        "463, with a quota that is not used up",
+        says(
+            "server returned error 463",
+            details={"new_chat_message_capping": {"status": "NONE", "cycle_end": "2099-01-01T00:00:00Z"}},
+        ),
+        Limited(code="463", why="server returned error 463", after=3_600.0, scope="cold"),
+    ),
+    (
+        "a phone with 463 in it",
+        says("Invalid number +1 463 555 0100", 400),
+        Refused(code="http_400", why="Invalid number +1 463 555 0100"),
+    ),
     ("WhatsApp's own limit", says("x", provider_code=429), Limited(code="429", why="x", after=5.0)),
     ("WhatsApp's own trouble", says("x", provider_code=503), Retry(code="503", why="x")),
     ("not on WhatsApp", says(NOT_ON), Refused(code="not_on_whatsapp", why=NOT_ON)),
@@ -117,6 +130,31 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
         says("websocket disconnected before info query returned response"),
         Unknown(why="websocket disconnected before info query returned response"),
     ),
+    (
+        "an upload that did not end",
+        says("Failed to upload media: context deadline exceeded"),
+        Retry(code="http_500", why="Failed to upload media: context deadline exceeded"),
+    ),
+    (
+        "a question in front of the message",
+        says("failed to get device list: failed to send usync query: info query timed out"),
+        Retry(code="http_500", why="failed to get device list: failed to send usync query: info query timed out"),
+    ),
+    (
+        "no line to ask over",
+        says("failed to get device list: websocket not connected"),
+        NotConnected(why="failed to get device list: websocket not connected"),
+    ),
+    (
+        "an instance that is gone",
+        says("Instância não encontrada", 404),
+        NotConnected(why="Instância não encontrada"),
+    ),
+    (
+        "an instance that is busy",
+        says("reset in progress", 409),
+        Retry(code="http_409", why="reset in progress"),
+    ),
     ("generic", says("Failed to send message"), Unknown(why="Failed to send message")),
     (
         "before anything is sent",
@@ -152,9 +190,15 @@ async def test_answers(label: str, reply: Reply, outcome: Outcome, uazapi: Uazap
         assert await uazapi.send(connect(server.url), TEXT) == outcome
 
 
-@pytest.mark.parametrize(("block", "name"), [("reachout_timelock", "until"), ("new_chat_message_capping", "cycle_end")])
-async def test_first_contacts_wait_until_whatsapp_says(block: str, name: str, uazapi: Uazapi) -> None:
-    reply = says("restricted", provider_code=463, details={block: {name: "2099-01-01T00:00:00Z"}})
+END = "2099-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{"reachout_timelock": {"until": END}}, {"new_chat_message_capping": {"status": "CAPPED", "cycle_end": END}}],
+)
+async def test_first_contacts_wait_until_whatsapp_says(details: dict[str, Any], uazapi: Uazapi) -> None:
+    reply = says("restricted", provider_code=463, details=details)
     async with Upstream([reply]) as server:
         outcome = await uazapi.send(connect(server.url), TEXT)
     assert isinstance(outcome, Limited)

@@ -257,6 +257,39 @@ def test_a_story_and_a_message_that_comes_later() -> None:
     assert (waiting.type, waiting.data) == ("message.waiting", {"provider_id": "3EB0A", "chat": "5511999990002"})
 
 
+def test_all_of_a_story_is_a_story() -> None:
+    for more in (
+        {"messageType": "ReactionMessage", "reaction": "3EB0B", "content": {}},
+        {"messageType": "ProtocolMessage", "content": {"type": 0, "key": {"ID": "3EB0B"}}},
+    ):
+        [event] = webhooks.read(message(chatid="status@broadcast", **more))
+        assert event.type == "status.received"
+    [event] = receipt("Deleted", ["3EB0A"], Chat="status@broadcast")
+    assert event.type == "unknown"
+
+
+def test_a_broadcast_lists_message_is_its_senders() -> None:
+    event = received(chatid="1700000000@broadcast")
+    assert event.chat == event.sender == Party(phone="5511999990002", lid=ANA_LID, name="Ana")
+
+
+def test_a_chat_with_nobody_that_we_could_name() -> None:
+    bot = "867051314767696@bot"
+    for more in ({"chatid": bot}, {"chatid": "1700000000@broadcast", "fromMe": True}):
+        [event] = webhooks.read(message(sender=bot, sender_pn="", sender_lid="", **more))
+        assert isinstance(event, Noticed)
+        assert (event.type, event.data["provider_id"]) == ("unknown", "3EB0A")
+    assert [event.type for event in receipt("Deleted", ["3EB0A"], Chat=bot)] == ["unknown"]
+    assert [event.type for event in read("chats", chat={"wa_chatid": bot})] == ["unknown"]
+    labelled = {"JID": bot, "LabelID": "7", "Action": {"labeled": True}}
+    assert [event.type for event in read("chat_labels", event=labelled)] == ["unknown"]
+
+
+def test_a_direct_sender_is_the_other_person_though_the_body_names_none() -> None:
+    event = received(sender="", sender_pn="", sender_lid="", chatlid=ANA_LID)
+    assert event.sender == event.chat == Party(phone="5511999990002", lid=ANA_LID, name="Ana")
+
+
 def test_a_post_of_a_channel() -> None:
     body = msgspec.json.decode(message(chatid="120363000000000009@newsletter", sender="", sender_pn="", sender_lid=""))
     [event] = webhooks.read(msgspec.json.encode({**body, "EventType": "newsletter_messages"}))
@@ -338,6 +371,11 @@ def test_what_we_read_ourselves_is_no_receipt() -> None:
     assert (event.type, event.data["change"], event.data["chat"]) == ("chat.updated", "read", "5511999990002")
 
 
+def test_what_another_device_of_ours_got_is_no_delivery() -> None:
+    assert receipt("Delivered", ["3EB0A"], IsFromMe=True, sender_pn=f"{OWNER}@s.whatsapp.net") == []
+    assert [event.type for event in receipt("Sent", ["3EB0A"], IsFromMe=True)] == ["message.server_ack"]
+
+
 # --- the connection -------------------------------------------------------------------------------------
 
 
@@ -358,6 +396,20 @@ def test_the_connection() -> None:
     assert (asleep.status, asleep.reason) == (ConnectionStatus.DISCONNECTED, "hibernated")
     banned = connection(status="disconnected", lastDisconnectReason="402: account temporarily banned")
     assert banned.status is ConnectionStatus.BANNED
+
+
+def test_every_code_of_a_new_pairing_is_told_though_the_last_end_comes_with_it() -> None:
+    ended = {"lastDisconnect": "2026-02-02 17:46:57.567Z", "lastDisconnectReason": "401: logged out"}
+    codes = [connection(status="connecting", qrcode=f"data:image/png;base64,{code}", **ended) for code in ("AA", "BB")]
+    assert codes[0].key != codes[1].key
+    assert {(code.reason, code.at.year > 2026 or code.at.month > 2) for code in codes} == {(None, True)}
+    waiting = [connection(status="connecting", **ended) for _ in range(2)]
+    assert waiting[0].key != waiting[1].key
+
+
+def test_a_code_that_was_used_is_not_told() -> None:
+    event = connection(status="connected", qrcode="data:image/png;base64,AA", paircode="1234-5678")
+    assert (event.pairing_code, event.details) == (None, {})
 
 
 def test_connecting_again_is_not_a_repeat() -> None:
@@ -486,6 +538,11 @@ def test_no_value_of_a_field_raises(field: str) -> None:
     for value in values:
         webhooks.read(message(**{field: value}))
         webhooks.read(message(**{"messageType": "ReactionMessage", field: value}))
+
+
+def test_a_time_beyond_the_calendar() -> None:
+    [event] = receipt("Read", ["3EB0A"], Timestamp="9999-12-31T23:59:59-23:00")
+    assert event.at.year < 9999
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"EventType": 17}', b'{"event": "message"}', b"\xff"])

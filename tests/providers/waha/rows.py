@@ -136,7 +136,13 @@ GOWS: tuple[Row, ...] = (
         "link without",
         "link",
         {"url": "https://example.com/a"},
-        post("sendText", text="https://example.com/a", linkPreview=True),
+        post("sendText", text="https://example.com/a", linkPreview=True, id=OURS),
+    ),
+    sends(
+        "link with a preview of its own that lacks the picture GOWS needs",
+        "link",
+        {"url": "https://example.com/a", "title": "A"},
+        post("sendText", text="https://example.com/a", linkPreview=True, id=OURS),
     ),
     sends_media(
         "image by link",
@@ -361,6 +367,17 @@ GOWS: tuple[Row, ...] = (
 #: On the engine NOWEB, what GOWS does not have or does otherwise.
 NOWEB: tuple[Row, ...] = (
     sends(
+        "link with a preview of its own, without a picture",
+        "link",
+        {"url": "https://example.com/a", "title": "A"},
+        post(
+            "send/link-custom-preview",
+            text="https://example.com/a",
+            linkPreviewHighQuality=True,
+            preview={"url": "https://example.com/a", "title": "A", "description": ""},
+        ),
+    ),
+    sends(
         "forward",
         "forward",
         {"message_id": TARGET},
@@ -449,13 +466,13 @@ REFUSED: tuple[Row, ...] = (
 )
 
 
-def broken(message: str, **more: Any) -> Reply:
+def broken(message: str, *, name: str = "Error", **more: Any) -> Reply:
     """A 500 as WAHA writes it: the request with its text and all is in it."""
     return upstream.json(
         {
             "statusCode": 500,
             "timestamp": "2026-07-20T15:27:41.024Z",
-            "exception": {"message": message, "code": 2, "name": "Error", "stack": "Error: Olá"},
+            "exception": {"message": message, "code": 2, "name": name, "stack": "Error: Olá"},
             "request": {
                 "path": "/api/sendText",
                 "method": "POST",
@@ -512,8 +529,16 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
     ("works again", wrong_state("WORKING"), Retry(code="session_status", why=f"{_STATE} (WORKING)")),
     (
         "no session",
-        nest(422, f'Session "{SESSION}" does not exist'),
+        upstream.json({"error": f'Session "{SESSION}" does not exist', "session": SESSION}, status=422),
         NotConnected(why=f'Session "{SESSION}" does not exist', status=ConnectionStatus.LOGGED_OUT),
+    ),
+    (
+        "a session that does not run",
+        nest(404, f"We didn't find a session with name '{SESSION}'.\nPlease start it first"),
+        NotConnected(
+            why=f"We didn't find a session with name '{SESSION}'.\nPlease start it first",
+            status=ConnectionStatus.DISCONNECTED,
+        ),
     ),
     (
         "wrong key",
@@ -556,6 +581,16 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
         "nobody",
         broken("2 UNKNOWN: no LID found for 5511999990001@s.whatsapp.net from server"),
         Refused(code="not_on_whatsapp", why="2 UNKNOWN: no LID found for 5511999990001@s.whatsapp.net from server"),
+    ),
+    (
+        "a file that WAHA could not fetch",
+        broken("Request failed with status code 404", name="AxiosError"),
+        Retry(code="media_unreachable", why="Request failed with status code 404"),
+    ),
+    (
+        "a file that it could not upload",
+        broken("Media upload failed on all hosts"),
+        Retry(code="media_unreachable", why="Media upload failed on all hosts"),
     ),
     # It may have been sent before this happened.
     ("something", broken("Cannot read properties of undefined"), Unknown(why="Cannot read properties of undefined")),

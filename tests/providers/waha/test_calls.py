@@ -126,10 +126,13 @@ async def test_register_webhook_leaves_the_rest_as_it_is(waha: Waha) -> None:
     assert changed["webhooks"][1]["url"] == "https://recado.test/hooks/key"
     assert changed["webhooks"][1]["hmac"] == {"key": SECRET}
     assert len(changed["webhooks"]) == 2
-    # What is right already is not set again, because that restarts the session.
-    async with Upstream([described("WORKING", config=changed)]) as server:
-        await waha.register_webhook(connect(server.url))
-    assert seen(server) == [("GET", PATH)]
+    # What is right already is not set again, because that restarts the session: whatever WAHA writes beside it, and
+    # wherever it stands.
+    first, second = changed["webhooks"]
+    for webhooks in ([first, second], [second | {"id": None}, first]):
+        async with Upstream([described("WORKING", config={"webhooks": webhooks})]) as server:
+            await waha.register_webhook(connect(server.url))
+        assert seen(server) == [("GET", PATH)]
 
 
 async def test_register_webhook_needs_a_secret(waha: Waha) -> None:
@@ -317,12 +320,14 @@ async def test_mark_read_and_typing(waha: Waha) -> None:
         await waha.mark_read(connection, chat=GROUP, provider_id="3A1")
         await waha.show_typing(connection, chat="5511999990001", last_received=None)
         await waha.show_typing(connection, chat="5511999990001", last_received=None, recording=True)
-    assert [(request.path, msgspec.json.decode(request.body)) for request in server.requests] == [
+    asked = [(request.path, msgspec.json.decode(request.body or b"null")) for request in server.requests]
+    assert asked == [
         (
             "/api/sendSeen",
             {"session": SESSION, "chatId": "5511999990001@c.us", "messageIds": ["false_5511999990001@c.us_3A1"]},
         ),
-        ("/api/sendSeen", {"session": SESSION, "chatId": GROUP}),
+        # Without ids, sendSeen would do nothing on GOWS and NOWEB.
+        (f"/api/{SESSION}/chats/{GROUP}/messages/read", None),
         ("/api/startTyping", {"session": SESSION, "chatId": "5511999990001@c.us"}),
         (f"/api/{SESSION}/presence", {"chatId": "5511999990001@c.us", "presence": "recording"}),
     ]
@@ -377,7 +382,10 @@ async def test_media_comes_from_the_registered_server_whatever_host_is_written(w
             assert await fetched(waha, connect(server.url), url=f"{host}{FILE}") == b"x" * 300_000
         below = msgspec.structs.replace(connect(f"{server.url}/waha/"))
         await fetched(waha, below, url=f"http://localhost:3000{FILE}?x-api-key=theirs")
-    assert [request.path for request in server.requests] == [FILE, FILE, FILE, f"/waha{FILE}"]
+        own = [f"/api/files/{SESSION}/3A1.jpg", f"/api/s3/bucket/{SESSION}/3A1.jpg"]
+        for path in own:
+            await fetched(waha, connect(server.url), url=f"http://localhost:3000{path}")
+    assert [request.path for request in server.requests] == [FILE, FILE, FILE, f"/waha{FILE}", *own]
     assert {request.headers["x-api-key"] for request in server.requests} == {KEY}
 
 
@@ -398,6 +406,12 @@ async def test_a_signed_address_of_an_object_store_gets_no_key(waha: Waha) -> No
         "http://[broken/api/files/x",
         "http://x.test/api/files/../sessions",
         "http://x.test/api/files/%2e%2e/sessions",
+        f"http://x.test/api/files/{SESSION}/..%2f..%2fsessions",
+        "http://x.test/api/files/..",
+        # The key would open these, and a company that knows its webhook's secret can ask for them.
+        "http://127.0.0.1/api/sessions",
+        "http://127.0.0.1/api/rcd-of-others/chats",
+        "http://x.test/api/files/rcd-of-others/3A1.jpg",
         "nothing",
     ],
 )

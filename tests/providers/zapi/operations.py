@@ -588,9 +588,17 @@ OPERATIONS: tuple[Operation, ...] = (
     told(
         "list_communities",
         "GET",
-        "communities",
+        "communities?page=1&pageSize=100",
         [{"name": "Bairro", "id": "98372465382764532938"}],
         [ops.Community(community=COMMUNITY, name="Bairro", groups=[])],
+    ),
+    Operation(
+        name="list_communities",
+        label="of several pages",
+        given={},
+        asks=[("GET", f"communities?page={page}&pageSize=100", None) for page in (1, 2)],
+        replies=[upstream.json([{"name": "Bairro", "id": "98372465382764532938"}] * 100), upstream.json([])],
+        result=[ops.Community(community=COMMUNITY, name="Bairro", groups=[])] * 100,
     ),
     told(
         "get_community",

@@ -144,11 +144,10 @@ SENDS: tuple[Row, ...] = (
         post("send-sticker", {"sticker": "https://example.com/a.webp", "delayMessage": 1}),
     ),
     sends(
-        "audio, whose route knows no answer",
+        "audio",
         "audio",
         {"link": "https://example.com/a.mp3"},
         post("send-audio", {"audio": "https://example.com/a.mp3", "waveform": False, "delayMessage": 1}),
-        reply_to=TARGET,
     ),
     sends(
         "voice from storage",
@@ -633,6 +632,21 @@ REFUSED: tuple[Row, ...] = (
         "reaction",
         {"message_id": "1", "emoji": "👍"},
         "reaction: the message that it speaks of is not known",
+    ),
+    *(
+        Row(
+            label=f"{kind}, whose route takes no quote",
+            kind=kind,
+            content=content,
+            reply_to=TARGET,
+            outcome=Refused(code="unsupported_by_provider", why=f"{kind}: Z-API cannot quote a message with this kind"),
+        )
+        for kind, content in (
+            ("audio", {"link": "https://example.com/a.mp3"}),
+            ("poll", {"name": "?", "options": ["a", "b"]}),
+            ("buttons", {"body": "?", "buttons": [_BUTTON]}),
+            ("order", {"reference_id": "1", "items": ITEMS}),
+        )
     ),
     Row(
         label="media that is not stored",

@@ -90,6 +90,15 @@ async def test_a_session_of_an_earlier_try_is_taken_over(zapi: Zapi) -> None:
     assert [method for method, _ in seen(server)] == ["GET", "GET", "PUT"]
 
 
+async def test_a_list_that_does_not_count_its_pages_is_read_to_its_end(zapi: Zapi) -> None:
+    """Stopping at a full page would make a second instance, which costs money."""
+    full = upstream.json({"content": [{"id": "1", "token": "t", "name": "other"}] * 100})
+    ours = upstream.json({"content": [{"id": INSTANCE, "token": TOKEN, "name": NAME}]})
+    async with Upstream([full, ours, DONE]) as server:
+        assert (await zapi.open_session(bare(server.url))).account == INSTANCE
+    assert [method for method, _ in seen(server)] == ["GET", "GET", "PUT"]
+
+
 @pytest.mark.parametrize(
     ("replies", "code", "requests"),
     [

@@ -95,6 +95,7 @@ async def test_a_number_that_the_answer_leaves_out_is_not_guessed(zapi: Zapi) ->
 
 FAILURES: tuple[tuple[str, Reply, str, bool], ...] = (
     ("not done", upstream.json({"value": False}), "not_done", True),
+    ("not done, for all that it says", upstream.json({"success": True, "errors": ["a"]}), "not_done", True),
     ("not done, with reasons", upstream.json({"success": False, "errors": ["a", "b"]}), "not_done", True),
     ("refused", upstream.json({"error": "no"}, status=400), "http_400", False),
     ("refused with 200", upstream.json({"error": "no"}), "refused", False),

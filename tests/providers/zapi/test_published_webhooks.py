@@ -4,12 +4,13 @@ Needs the shared folder; skipped by name where it is absent, a failure in CI. Th
 dotted path into it and the value there, and for `extra` the names in it.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from recado.domain.events import EVENT_TYPES
+from recado.domain.events import EVENT_TYPES, Deleted, Edited, ProviderEvent, Reacted, Received
 from recado.providers.zapi import notices
 from tests.providers.conftest import shared
 
@@ -1018,6 +1019,13 @@ SURFACE: Expectations = {
     "status-sent": (("message.server_ack",), {"state": "server_ack"}),
 }
 
+#: Without a time that can be, an event is told apart by the second that it is read in.
+TIMELESS = {name for table in (CAPTURED, SURFACE) for name in table if "presence" in name} | {
+    "connected",
+    "connection_connected",
+    "proxy-callback",
+}
+
 TABLES = {"zapi": CAPTURED, "zapi-surface": SURFACE}
 
 
@@ -1040,7 +1048,48 @@ def test_payload(folder: str, name: str) -> None:
     for path, value in facts.items():
         found = list(first[path]) if path == "extra" else _at(first, path)
         assert found == value, path
-    assert [event.key for event in events] == [event.key for event in notices.read(body)] or "presence" in name
+    assert [event.key for event in events] == [event.key for event in notices.read(body)] or name in TIMELESS
+
+
+_ODD: tuple[Any, ...] = (None, True, 17, -0.5, 10**400, "", "x", [None], ["x"], {"x": 1})
+
+
+@pytest.mark.parametrize("folder", TABLES)
+def test_odd_fields_are_read_all_the_same(folder: str) -> None:
+    """Each field of each body left out or of another type: only a body without its `type` is refused."""
+    for path in sorted(shared(f"specs/{folder}/webhooks").glob("*.json")):
+        whole = msgspec.json.decode(path.read_bytes())
+        for holder, name in _fields(whole):
+            kept = holder[name]
+            for odd in _ODD:
+                holder[name] = odd
+                if isinstance(whole["type"], str):
+                    _is_sound(notices.read(msgspec.json.encode(whole)))
+            holder[name] = kept
+            if isinstance(holder, dict) and name != "type":
+                less = {key: value for key, value in holder.items() if key != name}
+                holder.clear()
+                holder.update(less)
+                _is_sound(notices.read(msgspec.json.encode(whole)))
+                holder[name] = kept
+
+
+def _fields(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a body: what holds it, and its name or index there."""
+    places = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for place in places:
+        yield value, place
+        yield from _fields(value[place])
+
+
+def _is_sound(events: list[ProviderEvent]) -> None:
+    """What the database can keep: it is JSON, and whoever talks has an id."""
+    assert events
+    assert msgspec.json.encode(events)
+    for event in events:
+        assert event.key
+        if isinstance(event, Received | Edited | Deleted | Reacted):
+            assert event.chat.identities()
 
 
 def _at(value: Any, path: str) -> Any:

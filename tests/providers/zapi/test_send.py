@@ -8,7 +8,7 @@ from recado.providers.zapi.adapter import Zapi
 from recado.testing import tables, upstream
 from recado.testing.tables import File, Row
 from recado.testing.upstream import Reply, Upstream
-from tests.providers.zapi.rows import CLIENT_TOKEN, INSTANCE, PNG, REFUSED, SENDS, SENT, TOKEN, connect
+from tests.providers.zapi.rows import CLIENT_TOKEN, INSTANCE, PNG, REFUSED, ROOT, SENDS, SENT, TOKEN, connect
 
 TEXT = SENDS[0]
 
@@ -40,6 +40,7 @@ def error(text: str, status: int = 400, **more: str) -> Reply:
 
 
 SUBSCRIBE = "To continue sending a message, you must subscribe to this instance again"
+CONNECTED = upstream.json({"connected": True, "error": "You are already connected."})
 NO_ROUTE = {"error": "NOT_FOUND", "message": "Unable to find matching target resource method"}
 AWAY = ConnectionStatus.DISCONNECTED
 
@@ -81,6 +82,14 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
     ("an error with 200", error("something", 200), Refused(code="refused", why="something")),
     ("wrong method", Reply(status=405), Retry(code="http_405", why="HTTP 405 without a reason")),
     ("rate limit", error("slow down", 429), Limited(code="http_429", why="slow down", after=5.0)),
+    ("rate limit with 400", error("Too many requests"), Limited(code="rate_limit", why="Too many requests", after=5.0)),
+    ("it waited for WhatsApp", error("Timeout on send message", 200), Unknown(why="Timeout on send message")),
+    ("a line of its own that broke", error("Socket disconnected", 500), Unknown(why="Socket disconnected")),
+    (
+        "the phone's line, told with 500",
+        error("Device has been disconnected", 500),
+        NotConnected(why="Device has been disconnected"),
+    ),
     ("an error of the server's own", error("Internal error", 500), Unknown(why="Internal error")),
     (
         "credentials refused without a known text",
@@ -93,8 +102,46 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
 
 @pytest.mark.parametrize(("label", "reply", "outcome"), ANSWERS, ids=[label for label, _, _ in ANSWERS])
 async def test_answers(label: str, reply: Reply, outcome: Outcome, zapi: Zapi) -> None:
-    async with Upstream([reply]) as server:
+    async with Upstream([reply, CONNECTED]) as server:
         assert await zapi.send(connect(server.url), tables.outgoing(TEXT)) == outcome
+
+
+UNKNOWN_WORDS = error("This message was not enqueued")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (CONNECTED, Refused(code="http_400", why="This message was not enqueued")),
+        (
+            upstream.json({"connected": False, "error": "You are not connected."}),
+            NotConnected(why="This message was not enqueued", status=AWAY),
+        ),
+        (
+            error("Instance not found", 404),
+            NotConnected(why="This message was not enqueued", status=ConnectionStatus.LOGGED_OUT),
+        ),
+        (Reply(status=502), Retry(code="http_400", why="This message was not enqueued")),
+        (Reply(trouble="cut"), Retry(code="http_400", why="This message was not enqueued")),
+    ],
+    ids=["connected", "not connected", "gone", "502", "cut"],
+)
+async def test_a_refusal_in_words_we_do_not_know_is_none_while_the_number_is_away(
+    status: Reply, outcome: Outcome, zapi: Zapi
+) -> None:
+    """Our instances refuse messages while they are not connected, and no page tells in which words."""
+    async with Upstream([UNKNOWN_WORDS, status]) as server:
+        assert await zapi.send(connect(server.url), tables.outgoing(TEXT)) == outcome
+    # The line repeats a GET that was cut, never the message.
+    asked = [(request.method, request.path) for request in server.requests]
+    assert (asked[0], set(asked[1:])) == (("POST", f"{ROOT}/send-text"), {("GET", f"{ROOT}/status")})
+
+
+def test_what_cannot_carry_a_quote_is_known_before() -> None:
+    able = Zapi.capabilities
+    assert {"audio", "voice", "buttons", "list", "poll", "event", "pix", "otp"} <= able.unquotable < able.kinds
+    # An order to follow names its order by a quote.
+    assert not able.unquotable & {"text", "image", "document", "link", "location", "contacts", "order"}
 
 
 async def test_an_answer_with_the_older_name_of_the_id(zapi: Zapi) -> None:
@@ -112,7 +159,7 @@ async def test_taking_back_is_not_believed_without_an_empty_answer(zapi: Zapi) -
 
 async def test_the_token_stays_out_of_outcomes(zapi: Zapi) -> None:
     for quoted in (TOKEN, f"/instances/{INSTANCE}/token/{TOKEN}/send-text"):
-        async with Upstream([error(f"no {quoted}", 400)]) as server:
+        async with Upstream([error(f"no {quoted}", 400), CONNECTED]) as server:
             outcome = await zapi.send(connect(server.url), tables.outgoing(TEXT))
         assert isinstance(outcome, Refused)
         assert TOKEN not in outcome.why

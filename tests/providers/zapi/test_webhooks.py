@@ -1,8 +1,8 @@
 """What Z-API's pages describe without an example, and what no page describes. The payloads are our own."""
 
 import gzip
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -19,8 +19,9 @@ from recado.domain.events import (
     Received,
 )
 from recado.domain.states import ConnectionStatus, MessageStatus
-from recado.providers.zapi import addresses, notices
+from recado.providers.zapi import addresses, notices, webhooks
 from recado.providers.zapi.adapter import Zapi
+from tests.providers.zapi.rows import connect
 
 AT = 1_786_422_957_000
 ENVELOPE: dict[str, Any] = {
@@ -239,6 +240,49 @@ def test_a_message_that_waits() -> None:
     )
 
 
+def test_an_edit_that_is_not_understood_replaces_nothing() -> None:
+    assert received(isEdit=True).type == received(isEdit=True, somethingNew={"a": 1}).type == "unknown"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"reaction": {"value": "👍", "referencedMessage": {"messageId": "3EB0BBBB"}}},
+        {"pollVote": {"pollMessageId": "3EB0BBBB", "options": [{"name": "a"}]}},
+        {"eventResponse": {"response": "GOING", "referencedMessage": {"messageId": "3EB0BBBB"}}},
+    ],
+    ids=["reaction", "vote", "answer"],
+)
+def test_what_two_say_of_one_message_is_two_events(said: dict[str, Any]) -> None:
+    """Also if `messageId` were that of the message they speak of, which no page tells."""
+    first = received(**IN_GROUP, **said)
+    assert first.key == received(**IN_GROUP, **said).key
+    other = {**IN_GROUP, "participantPhone": "5511999990003", "participantLid": None}
+    assert first.key != received(**other, **said).key
+    assert first.key != received(**IN_GROUP, **said, momment=AT + 1000).key
+
+
+def test_a_group_of_bare_digits_is_no_person() -> None:
+    event = message(**{**IN_GROUP, "phone": "120363019502650977"}, text={"message": "oi"})
+    assert event.chat == Party(group="120363019502650977@g.us", name="Padaria")
+
+
+@pytest.mark.parametrize("phone", ["status@broadcast", None], ids=["a story", "nowhere"])
+def test_what_belongs_to_no_chat_makes_none(phone: str | None) -> None:
+    place = {"phone": phone, "chatLid": None}
+    reaction = {"value": "👍", "referencedMessage": {"messageId": "3EB0BBBB"}}
+    assert received(**place, reaction=reaction).type == "unknown"
+    assert received(**place, notification="REVOKE").type == "unknown"
+
+
+def test_what_has_no_id_is_not_mistaken_for_another() -> None:
+    for facts in ({"waitingMessage": True}, {"phone": "status@broadcast", "text": {"message": "a"}}):
+        assert received(messageId=None, **facts).type == "unknown"
+    first = notice(messageId=None, notification="CALL_RECEIVED")
+    second = notice(messageId=None, notification="CALL_RECEIVED", momment=AT + 1000)
+    assert first.key != second.key
+
+
 # --- notifications -----------------------------------------------------------------------------------------
 
 
@@ -275,6 +319,14 @@ def test_changes_of_a_group(name: str, change: str) -> None:
     assert event.data["change"] == change
     assert event.data["participants"] == [{"phone": "5511999990002"}, {"lid": "9@lid"}]
     assert event.data["by"] == {"phone": "5511999990001", "lid": "900000000000001@lid", "name": "Ana"}
+
+
+def test_changes_of_a_group_are_told_apart_by_more_than_their_short_id() -> None:
+    given = {**IN_GROUP, "notification": "GROUP_PARTICIPANT_ADD", "messageId": "464201093"}
+    first = notice(**given, notificationParameters=["5511999990002"])
+    assert first.key == notice(**given, notificationParameters=["5511999990002"]).key
+    assert first.key != notice(**given, notificationParameters=["5511999990003"]).key
+    assert first.key != notice(**given, notificationParameters=["5511999990002"], momment=AT + 60_000).key
 
 
 def test_a_new_subject() -> None:
@@ -324,6 +376,13 @@ def test_a_message_that_failed_behind_the_queue(error: str, code: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("facts", [{"error": {"a": 1}}, {"error": True}, {"errorCode": "SHADOW_BAN"}], ids=str)
+def test_a_failure_of_another_shape_is_none_the_less_a_failure(facts: dict[str, Any]) -> None:
+    event = read(type="DeliveryCallback", messageId="3EB0", momment=AT, **facts)[0]
+    assert isinstance(event, Receipt)
+    assert (event.state, bool(event.code), bool(event.why)) == (MessageStatus.FAILED, True, True)
+
+
 def test_the_code_that_z_api_gives_goes_first() -> None:
     event = read(type="DeliveryCallback", messageId="3EB0", error="any", errorCode="SHADOW_BAN")[0]
     assert isinstance(event, Receipt)
@@ -367,6 +426,28 @@ def test_a_time_that_cannot_be_is_the_time_of_reading() -> None:
         assert isinstance(event, ConnectionChanged)
         assert event.status is ConnectionStatus.CONNECTED
         assert before <= event.at <= datetime.now(UTC), momment
+
+
+def test_what_comes_without_a_time_is_not_swallowed_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bodies of an event without a time are alike to the byte."""
+    for facts in (
+        {"type": "DisconnectedCallback", "error": "Device has been disconnected"},
+        {"type": "ConnectedCallback", "connected": True, "momment": 26_151_515_154},
+        {"type": "ProxyCallback", "error": "failed"},
+    ):
+        now = read(**facts)[0].key
+        with monkeypatch.context() as patch:
+            patch.setattr(webhooks, "datetime", _Later)
+            later = read(**facts)[0].key
+        assert now != later
+    timed = {"type": "DisconnectedCallback", "momment": AT}
+    assert read(**timed)[0].key == read(**timed)[0].key
+
+
+class _Later(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls(2100, 1, 1, tzinfo=tz)
 
 
 def test_seconds_and_milliseconds() -> None:
@@ -416,6 +497,19 @@ def test_the_password_of_a_proxy_is_not_stored(zapi: Zapi) -> None:
         kept = zapi.redact(given)
         assert b"senha" not in kept
         assert zapi.read(kept)[0].type == "account.updated"
+    for hard in ("socks5://user:se@nha@host:1", "socks5:\\/\\/user:senha@host:1", "http://user:/senha@host:1"):
+        assert b"nha@" not in zapi.redact(b'{"type": "ProxyCallback", "error": "(%s) failed"}' % hard.encode()), hard
     other = b'{"type": "ReceivedCallback", "text": {"message": "https://a:b@example.com"}}'
     assert zapi.redact(other) == other
     assert zapi.redact(b"\x1f\x8bgarbage") == b"\x1f\x8bgarbage"
+
+
+def test_a_body_nested_without_end_is_no_error_of_ours(zapi: Zapi) -> None:
+    for depth in (200, 500, 900, 5_000, 100_000):
+        deep = b'{"type": "ProxyCallback", "error": "\\u0000", "a": ' + b"[" * depth + b"]" * depth + b"}"
+        assert zapi.redact(deep)
+        assert not zapi.verify(connect("http://x.test"), {}, deep)
+        try:
+            zapi.read(deep)
+        except ValueError:
+            continue

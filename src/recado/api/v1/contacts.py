@@ -27,7 +27,7 @@ class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContactView(msgspec.Struct, frozen=True, kw_only=True):
-    """`phone` is null where the providers do not tell it."""
+    """`phone` is null where the providers do not tell it; of several it is the one that WhatsApp writes."""
 
     id: UUID
     kind: str
@@ -62,7 +62,7 @@ async def list_contacts(
 
 @get("/{contact_id:uuid}")
 async def get_contact(runtime: Runtime, principal: Principal, contact_id: FromPath[UUID]) -> ContactView:
-    """One contact."""
+    """One contact. The id of one that was merged into another answers with that one: its `id` is then another."""
     return _view(await service.get(runtime, principal.company, contact_id, principal.instance_id))
 
 

@@ -71,7 +71,7 @@ async def list_conversations(
 
 @get("/{conversation_id:uuid}")
 async def get_conversation(runtime: Runtime, principal: Principal, conversation_id: FromPath[UUID]) -> ConversationView:
-    """One conversation."""
+    """One conversation. The id of one that was merged into another answers with that one."""
     return _view(await service.get_conversation(runtime, principal.company, conversation_id, principal.instance_id))
 
 

@@ -1,8 +1,9 @@
 """`/v1/instances`: the WhatsApp numbers of a company. An instance's own token may look at and connect that instance."""
 
+import base64
 import io
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,12 +13,14 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from recado.api import paging
 from recado.api.dependencies import Principal, Runtime, company_or_instance, only_company
+from recado.api.v1 import connections
+from recado.api.v1.connections import ConnectionView, StateView, Which, state_view
 from recado.api.v1.tokens import TokenCreated, created_token
 from recado.domain.errors import Conflict
 from recado.domain.provider import ConnectionState
 from recado.domain.settings import InstanceSettings
 from recado.domain.states import ConnectionStatus
-from recado.services import instances, tokens
+from recado.services import failover, instances, recovering, tokens
 from recado.services.runtime import Runtime as Clients
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -26,7 +29,7 @@ StatusFilter = Annotated[ConnectionStatus | None, QueryParameter(description="On
 
 class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name a `kind` and the server is chosen, or name the server. `credentials` are what the provider needs for this
-    number."""
+    number on the instance's first connection."""
 
     name: Name
     kind: str | None = None
@@ -61,18 +64,26 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-class ConnectionView(msgspec.Struct, frozen=True, kw_only=True):
-    """`webhook_url` is where the provider must post to."""
+class SwitchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The connection to send through from now on."""
 
-    id: UUID
+    connection_id: UUID
+
+
+class PasskeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`step` is that of `details.passkey`; `answer` is what the browser or the phone made of it."""
+
+    step: Literal["challenge", "confirmation"]
+    answer: dict[str, Any]
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider says of the number, in its own words."""
+
+    instance_id: UUID
+    connection_id: UUID
     kind: str
-    server_id: UUID
-    status: str
-    status_reason: str | None
-    status_at: datetime
-    rank: int
-    account: str | None
-    webhook_url: str
+    account: dict[str, Any]
 
 
 class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,17 +104,11 @@ class InstanceCreated(InstanceView, frozen=True, kw_only=True):
     token: str
 
 
-class StateView(msgspec.Struct, frozen=True, kw_only=True):
-    """How the connection in use stands. `qr` or `pairing_code` is there while `status` is `qr`."""
+class RecoveredView(StateView, frozen=True, kw_only=True):
+    """How the connection stands after the steps that were taken. `needs_person` says what only a person can do."""
 
-    instance_id: UUID
-    status: ConnectionStatus
-    reason: str | None = None
-    phone: str | None = None
-    qr: str | None = None
-    pairing_code: str | None = None
-    expires_at: datetime | None = None
-    details: dict[str, Any] = {}
+    steps: list[recovering.Step]
+    needs_person: str | None
 
 
 @post("/", guards=[only_company])
@@ -171,41 +176,76 @@ async def connect_instance(
     runtime: Runtime,
     principal: Principal,
     instance_id: FromPath[UUID],
+    connection_id: Which = None,
     data: JSONBody[ConnectRequest] = ConnectRequest(),  # noqa: B008  # Frozen.
 ) -> StateView:
     """Start the session: answers with the code to show, or that it is connected."""
     wanted = principal.check_instance(instance_id)
-    state = await instances.connect(runtime, principal.company, wanted, method=data.method, phone=data.phone)
+    state = await instances.connect(
+        runtime, principal.company, wanted, connection_id=connection_id, method=data.method, phone=data.phone
+    )
     return state_view(wanted, state)
 
 
 @get("/{instance_id:uuid}/qr")
 async def get_qr(
-    request: Request[Any, Any, Any], runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]
+    request: Request[Any, Any, Any],
+    runtime: Runtime,
+    principal: Principal,
+    instance_id: FromPath[UUID],
+    connection_id: Which = None,
 ) -> Response[StateView | bytes]:
     """The code to show now, as JSON, or as a picture for `Accept: image/png`."""
     wanted = principal.check_instance(instance_id)
-    state = await instances.pairing(runtime, principal.company, wanted)
+    state = await instances.pairing(runtime, principal.company, wanted, connection_id=connection_id)
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if request.accept.best_match(["application/json", "image/png"], default="application/json") != "image/png":
         return Response(state_view(wanted, state), media_type="application/json", headers=headers)
-    if state.qr is None:
-        raise Conflict("The instance is being connected by a pairing code, which has no picture.", code="not_pairing")
-    return Response(_png(state.qr), media_type="image/png", headers=headers)
+    return Response(_picture(state), media_type="image/png", headers=headers)
+
+
+@post("/{instance_id:uuid}/passkey", status_code=200)
+async def answer_passkey(
+    runtime: Runtime,
+    principal: Principal,
+    instance_id: FromPath[UUID],
+    data: JSONBody[PasskeyRequest],
+    connection_id: Which = None,
+) -> StateView:
+    """Go on with a pairing that asked for a passkey."""
+    wanted = principal.check_instance(instance_id)
+    state = await instances.answer_passkey(
+        runtime, principal.company, wanted, step=data.step, answer=data.answer, connection_id=connection_id
+    )
+    return state_view(wanted, state)
 
 
 @get("/{instance_id:uuid}/status")
-async def get_status(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> StateView:
+async def get_status(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
+) -> StateView:
     """Ask the provider how the instance stands."""
     wanted = principal.check_instance(instance_id)
-    return state_view(wanted, await instances.status(runtime, principal.company, wanted))
+    return state_view(wanted, await instances.status(runtime, principal.company, wanted, connection_id=connection_id))
+
+
+@get("/{instance_id:uuid}/account")
+async def get_account(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
+) -> AccountView:
+    """Ask the provider what it says of the number: its name, quality, limits."""
+    wanted = principal.check_instance(instance_id)
+    placed, account = await instances.account(runtime, principal.company, wanted, connection_id=connection_id)
+    return AccountView(instance_id=wanted, connection_id=placed.id, kind=placed.kind, account=account)
 
 
 @post("/{instance_id:uuid}/restart", status_code=200)
-async def restart_instance(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> StateView:
+async def restart_instance(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
+) -> StateView:
     """Restart the session without a new pairing."""
     wanted = principal.check_instance(instance_id)
-    return state_view(wanted, await instances.restart(runtime, principal.company, wanted))
+    return state_view(wanted, await instances.restart(runtime, principal.company, wanted, connection_id=connection_id))
 
 
 @post("/{instance_id:uuid}/disconnect", status_code=200)
@@ -213,19 +253,36 @@ async def disconnect_instance(
     runtime: Runtime,
     principal: Principal,
     instance_id: FromPath[UUID],
+    connection_id: Which = None,
     data: JSONBody[DisconnectRequest] = DisconnectRequest(),  # noqa: B008  # Frozen.
 ) -> StateView:
-    """End the session; messages wait until it is connected again."""
+    """End the session; messages wait until it is connected again, or switched to another connection by call."""
     wanted = principal.check_instance(instance_id)
-    state = await instances.disconnect(runtime, principal.company, wanted, logout=data.logout)
+    state = await instances.disconnect(
+        runtime, principal.company, wanted, connection_id=connection_id, logout=data.logout
+    )
     return state_view(wanted, state)
 
 
 @post("/{instance_id:uuid}/recover", status_code=200)
-async def recover_instance(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> StateView:
-    """Check the session and bring it back if it is down."""
+async def recover_instance(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
+) -> RecoveredView:
+    """Bring a connection back that is down or looks dead, now; answers with how it stands and what was done."""
     wanted = principal.check_instance(instance_id)
-    return state_view(wanted, await instances.recover(runtime, principal.company, wanted))
+    done = await instances.recover(runtime, principal.company, wanted, connection_id=connection_id)
+    return RecoveredView(
+        **msgspec.structs.asdict(state_view(wanted, done.state)), steps=done.steps, needs_person=done.needs_person
+    )
+
+
+@post("/{instance_id:uuid}/switch", status_code=200, guards=[only_company])
+async def switch_instance(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], data: JSONBody[SwitchRequest]
+) -> InstanceView:
+    """Send through another connection from now on, until it fails or is switched again. Accepting goes on."""
+    await failover.switch(runtime, principal.company, instance_id, data.connection_id)
+    return view(runtime, await instances.get(runtime, principal.company, instance_id))
 
 
 def view(runtime: Clients, described: instances.Described) -> InstanceView:
@@ -239,32 +296,20 @@ def view(runtime: Clients, described: instances.Described) -> InstanceView:
         phone=instance.phone,
         paused=instance.paused,
         settings=msgspec.convert(instance.settings, InstanceSettings),
-        connections=[
-            ConnectionView(
-                id=placed.id,
-                kind=placed.kind,
-                server_id=placed.server_id,
-                status=placed.status,
-                status_reason=placed.status_reason,
-                status_at=placed.status_at,
-                rank=placed.rank,
-                account=placed.account,
-                webhook_url=runtime.directory.webhook_url(placed.kind, placed.hook_key),
-            )
-            for placed in described.connections
-        ],
+        connections=[connections.view(runtime, placed) for placed in described.connections],
         created_at=instance.created_at,
     )
 
 
-def state_view(instance_id: UUID, state: ConnectionState) -> StateView:
-    """A connection's state as it is shown."""
-    return StateView(instance_id=instance_id, **msgspec.structs.asdict(state))
-
-
-def _png(text: str) -> bytes:
+def _picture(state: ConnectionState) -> bytes:
+    """The code as a PNG: drawn from its text, or the provider's own where it gives no text."""
+    own = str(state.details.get("qr_image", ""))
+    if state.qr is None and own.startswith("data:image/png;base64,"):
+        return base64.b64decode(own.partition(",")[2])
+    if state.qr is None:
+        raise Conflict("The instance is being connected by a pairing code, which has no picture.", code="not_pairing")
     picture = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(picture, kind="png", scale=8, border=4)
+    segno.make(state.qr, error="m", micro=False).save(picture, kind="png", scale=8, border=4)
     return picture.getvalue()
 
 
@@ -281,9 +326,13 @@ router = Router(
         create_instance_token,
         connect_instance,
         get_qr,
+        answer_passkey,
         get_status,
+        get_account,
         restart_instance,
         disconnect_instance,
         recover_instance,
+        switch_instance,
+        connections.router,
     ],
 )

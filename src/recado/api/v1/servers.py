@@ -48,7 +48,8 @@ class ServerChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     """`credentials` are the names of those that are set. `webhook_url` is for providers that post the events of a
-    whole installation to one address."""
+    whole installation to one address. `latency_ms` is that of the last check; `error_rate` (0 to 1) counts the checks
+    of the server and of its connections in about the last five minutes."""
 
     id: UUID
     company_id: UUID | None
@@ -64,6 +65,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     unhealthy_since: datetime | None
     health_error: str | None
     latency_ms: float | None
+    error_rate: float | None
     version: str | None
     checked_at: datetime | None
     webhook_url: str

@@ -1,6 +1,7 @@
 """Evolution API v2: one adapter over its HTTP API and its webhooks, for phones and for its Cloud channel.
 
-adapter.py     sending, sessions, webhooks, media
+adapter.py     sending, sessions, webhooks
+media.py       received media
 calls.py       one request: address, key, instance
 payloads.py    content to route and JSON, and the server's limits
 answers.py     what an answer means

@@ -1,19 +1,18 @@
-"""Evolution API v2 as a provider: sending, sessions, webhooks and media."""
+"""Evolution API v2 as a provider: sending, sessions and webhooks."""
 
 import base64
+import hashlib
 import hmac
-import re
 import secrets as random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from recado.domain.content import MediaContent
 from recado.domain.errors import FieldError
-from recado.domain.events import MediaRef, ProviderEvent
+from recado.domain.events import ProviderEvent
 from recado.domain.provider import (
     CallFailed,
     Capabilities,
@@ -31,10 +30,11 @@ from recado.domain.provider import (
     Session,
 )
 from recado.domain.states import ConnectionStatus
-from recado.kit.http import BadResponse, HttpError
+from recado.kit.http import HttpError
 from recado.providers import waproto, whatsapp, wire
 from recado.providers.evolution import answers, calls, notices, payloads, webhooks
 from recado.providers.evolution.groups import EvolutionGroups
+from recado.providers.evolution.media import EvolutionMedia
 from recado.providers.evolution.operations import EvolutionAreas
 
 SECRET_HEADER = "x-recado-secret"  # noqa: S105 - a header's name
@@ -44,9 +44,6 @@ _MIB = 1024 * 1024
 _ANY = MediaLimit(max_bytes=95 * _MIB)
 _QR_SECONDS = 45
 _TYPING_MS = 5_000
-_LARGEST_DOWNLOAD = 110 * _MIB
-_DOWNLOAD_SECONDS = 120.0
-_CHUNK = 3 * 256 * 1024
 
 #: What is told to us. History and what has no content is left out: messages.set would be taken for new messages.
 _EVENTS = (
@@ -81,12 +78,13 @@ _PHONE = Capabilities(
     kinds=payloads.BAILEYS_KINDS,
     media=dict.fromkeys(sorted(payloads.MEDIA_KINDS), _ANY),
     replies=True,
+    unquotable=payloads.UNQUOTABLE,
     deduplicates=False,
     human_pacing=True,
     receipts=frozenset({"server_ack", "delivered", "read", "played"}),
     notes=(
         "The server makes the ids: a message whose answer is lost is not settled by asking.",
-        "Voice notes cannot quote a message.",
+        "Voice notes and contact cards cannot quote a message.",
         "Edits only of texts, and of the captions of images and videos, that the server has stored.",
         "Buttons, lists and Pix buttons are shown by some versions of WhatsApp and not by others.",
     ),
@@ -95,6 +93,7 @@ _CLOUD = Capabilities(
     kinds=payloads.CLOUD_KINDS,
     media=dict.fromkeys(sorted(payloads.MEDIA_KINDS & payloads.CLOUD_KINDS), _ANY),
     replies=True,
+    unquotable=payloads.UNQUOTABLE_ON_CLOUD,
     deduplicates=False,
     human_pacing=False,
     receipts=frozenset({"server_ack", "delivered", "read"}),
@@ -102,7 +101,7 @@ _CLOUD = Capabilities(
 )
 
 
-class Evolution(EvolutionAreas, EvolutionGroups):
+class Evolution(EvolutionMedia, EvolutionAreas, EvolutionGroups):
     """Provider of kind `evolution`."""
 
     kind: ClassVar[str] = "evolution"
@@ -142,7 +141,8 @@ class Evolution(EvolutionAreas, EvolutionGroups):
         CredentialField(
             name="webhook_secret",
             required=False,
-            help=f"With an existing instance: any long text. It comes back in the webhook's {SECRET_HEADER} header.",
+            help=f"With an existing instance: what comes back in the webhook's {SECRET_HEADER} header, if you want to "
+            "choose it. Without it one is derived from the key.",
         ),
     )
 
@@ -183,7 +183,12 @@ class Evolution(EvolutionAreas, EvolutionGroups):
             return NotConnected(why=str(error), status=ConnectionStatus.LOGGED_OUT)
         except HttpError as error:
             return wire.lost(error)
-        return answers.outcome(answer, secrets=calls.secrets(connection), names_recipient=not cloud)
+        return answers.outcome(
+            answer,
+            secrets=calls.secrets(connection),
+            names_recipient=not cloud,
+            sends=message.kind not in payloads.CHANGES,
+        )
 
     async def mark_read(self, connection: Connection, *, chat: str, provider_id: str) -> None:
         """Blue ticks for a message. The server does nothing, and says it did, in a chat that only has an `@lid`."""
@@ -233,15 +238,8 @@ class Evolution(EvolutionAreas, EvolutionGroups):
             raise answers.failure(answer, secrets=calls.secrets(connection))
 
     async def register_webhook(self, connection: Connection) -> None:
-        """Make the instance post to the connection's address, with its `webhook_secret` in a header."""
-        secret = connection.credentials.get("webhook_secret", "")
-        if not secret:
-            raise CallFailed(
-                "the connection has no webhook_secret to tell the server's webhooks by",
-                code="webhook_secret_missing",
-                retryable=False,
-            )
-        await self._set_webhook(connection, secret)
+        """Make the instance post to the connection's address, with its secret in a header."""
+        await self._set_webhook(connection, next(_secrets(connection), ""))
 
     async def _set_webhook(self, connection: Connection, secret: str) -> None:
         wanted = _webhook(connection, secret)
@@ -268,7 +266,10 @@ class Evolution(EvolutionAreas, EvolutionGroups):
         return _state(answer.data)
 
     async def disconnect(self, connection: Connection, *, logout: bool) -> None:
-        """Log out: the server has no way to stop an instance and keep its pairing."""
+        """Log out: the server has no way to stop an instance and keep its pairing. On the Cloud channel there is none, and
+        what is stopped there starts again with the whole server only, so nothing is done."""
+        if calls.is_cloud(connection):
+            return
         answer = await self._answer(connection, "DELETE", "instance/logout")
         told = answers.statement(answer, calls.secrets(connection)) or ""
         if not answer.ok and answer.status != 404 and "is not connected" not in told:
@@ -297,13 +298,12 @@ class Evolution(EvolutionAreas, EvolutionGroups):
             return Health(healthy=False, why=f"HTTP {answer.status} that is not Evolution's greeting")
         return Health(healthy=True, version=version)
 
-    # --- webhooks and media ------------------------------------------------------------------------------------
+    # --- webhooks ------------------------------------------------------------------------------------
 
     def verify(self, connection: Connection, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether the header we registered came with it. The server signs nothing, so the body is not covered."""
-        expected = connection.credentials.get("webhook_secret", "").encode()
         given = headers.get(SECRET_HEADER, "").encode("utf-8", "surrogatepass")
-        return bool(expected) and hmac.compare_digest(expected, given)
+        return any(hmac.compare_digest(secret.encode(), given) for secret in _secrets(connection))
 
     def redact(self, body: bytes) -> bytes:
         """The body without the instance's key, which on the Cloud channel is Meta's access token."""
@@ -313,119 +313,37 @@ class Evolution(EvolutionAreas, EvolutionGroups):
         """The events in a webhook body, in its order. Raises `ValueError` when it is not Evolution's shape."""
         return webhooks.read(body)
 
-    async def fetch_media(self, connection: Connection, media: MediaRef) -> AsyncIterator[bytes]:
-        """The bytes of received media: from the server's own storage where the webhook named one, from Meta on the
-        Cloud channel, else decrypted by the server and sent as base64."""
-        ref = media.ref
-        if isinstance(ref.get("meta_id"), str) and connection.credentials.get("access_token"):
-            url = await self._meta_url(connection, ref["meta_id"])
-            if not _is_metas(url, _graph(connection)):
-                raise CallFailed("The media's address is not one of Meta's.", code="untrusted_host", retryable=False)
-            async for chunk in self._download(url, {"authorization": _bearer(connection)}):
-                yield chunk
-        elif isinstance(ref.get("url"), str):
-            async for chunk in self._download(ref["url"], {}):
-                yield chunk
-        elif isinstance(ref.get("key"), dict):
-            data = await self._decrypted(connection, ref)
-            for start in range(0, len(data), _CHUNK):
-                yield data[start : start + _CHUNK]
-        else:
-            raise CallFailed("Nothing names the media.", code="media_gone", retryable=False)
-
-    async def _decrypted(self, connection: Connection, ref: Mapping[str, Any]) -> bytes:
-        message = {name: ref[name] for name in ("key", "message") if name in ref}
-        answer = await self._answer(
-            connection,
-            "POST",
-            "chat/getBase64FromMediaMessage",
-            json={"message": message, "convertToMp4": False},
-        )
-        if not answer.ok:
-            failed = answers.failure(answer, secrets=calls.secrets(connection))
-            if _GONE.search(failed.why):
-                raise CallFailed(failed.why, code="media_gone", retryable=False)
-            if answer.status == 400 and failed.code != "not_connected":
-                raise CallFailed(failed.why, code="media_unreadable")
-            raise failed
-        data = waproto.octets(answer.object.get("base64"))
-        if not data:
-            raise CallFailed("The server's answer has no media.", code="media_unreadable")
-        return data
-
-    async def _meta_url(self, connection: Connection, identifier: str) -> str:
-        try:
-            answer = await wire.call(
-                self._http,
-                "GET",
-                f"{_graph(connection)}/{quote(identifier, safe='')}",
-                headers={"authorization": _bearer(connection)},
-                timeout=self._timeout,
-            )
-        except HttpError as error:
-            raise wire.unreachable(error) from error
-        url = answer.object.get("url")
-        if not answer.ok or not isinstance(url, str) or not url:
-            raise CallFailed(
-                f"Meta names no address for the media (HTTP {answer.status}).",
-                code="media_gone",
-                retryable=answer.status >= 500 or answer.status == 429,
-            )
-        return url
-
-    async def _download(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
-        try:
-            async with self._http.stream(
-                "GET",
-                url,
-                headers=headers,
-                timeout=max(self._timeout, _DOWNLOAD_SECONDS),
-                max_bytes=_LARGEST_DOWNLOAD,
-            ) as response:
-                if response.status != 200:
-                    gone = response.status in (403, 404, 410)
-                    code = "media_gone" if gone else "provider_failed"
-                    raise CallFailed(f"HTTP {response.status} for the media", code=code, retryable=not gone)
-                async for chunk in response.chunks:
-                    yield chunk
-        except BadResponse as error:
-            raise CallFailed(wire.describe(error), code="media_unreadable", retryable=False) from error
-        except HttpError as error:
-            raise wire.unreachable(error) from error
-
-
-_GRAPH = "https://graph.facebook.com/v23.0"
-#: Where Meta keeps media. The access token goes there and to Graph, and nowhere else.
-_META_HOSTS = (".fbsbx.com", ".fbcdn.net", ".whatsapp.net", ".facebook.com")
-_GONE = re.compile(r"message not found|not of the media type|status code (403|404|410)", re.IGNORECASE)
-
-
-def _graph(connection: Connection) -> str:
-    return (connection.server.credentials.get("graph_url") or _GRAPH).rstrip("/")
-
-
-def _is_metas(url: str, graph: str) -> bool:
-    try:
-        target, own = urlsplit(url), urlsplit(graph)
-        host = target.hostname or ""
-    except ValueError:
-        return False
-    if host == own.hostname and target.scheme in ("https", own.scheme):
-        return True
-    return target.scheme == "https" and f".{host}".endswith(_META_HOSTS)
-
 
 def _refused(message: Outgoing, *, cloud: bool) -> Refused | None:
     """What is known to fail before asking."""
-    able = _CLOUD if cloud else _PHONE
+    able, channel = (_CLOUD, "Cloud") if cloud else (_PHONE, "phone")
     if message.kind not in able.kinds:
-        return Refused(code="unsupported", why=f"Evolution's {'Cloud' if cloud else 'phone'} channel has no such kind")
+        return Refused(code="unsupported", why=f"Evolution's {channel} channel has no such kind")
+    if "@" in message.to and (cloud or message.to.endswith("@newsletter")):
+        # The server would take the digits for a phone's, or for a group's.
+        return Refused(code="unsupported", why=f"Evolution's {channel} channel does not reach such a chat")
+    if message.reply_to is not None and message.kind in able.unquotable:
+        return Refused(code="unsupported", why=f"Evolution's {channel} channel cannot quote with this kind")
     found = [f"{one.field}: {one.message}" for one in payloads.check(message.kind, message.content)]
     of_cloud = payloads.check_cloud(message.kind, message.content) if cloud else None
     why = "; ".join([*found, *([of_cloud] if of_cloud else [])])
     if not why and message.kind in ("reaction", "edit", "delete") and message.about is None:
         why = "the message that it speaks of is not known"
     return Refused(code="invalid", why=why) if why else None
+
+
+def _secrets(connection: Connection) -> Iterator[str]:
+    """What a webhook of the connection may come with; we register the first.
+
+    An instance that was there before needs no secret made up for it: one follows from its key, which the webhook does not
+    give away. Both keys count, so that a token given later does not turn the webhooks away.
+    """
+    chosen = connection.credentials.get("webhook_secret", "")
+    if chosen:
+        yield chosen
+        return
+    for key in calls.keys(connection):
+        yield hmac.new(key.encode(), f"recado webhook {connection.id}".encode(), hashlib.sha256).hexdigest()
 
 
 def _webhook(connection: Connection, secret: str) -> dict[str, Any]:
@@ -455,10 +373,6 @@ def _cloud_session(connection: Connection) -> dict[str, str]:
             retryable=False,
         )
     return given
-
-
-def _bearer(connection: Connection) -> str:
-    return f"Bearer {connection.credentials.get('access_token', '')}"
 
 
 def _state(data: Any) -> ConnectionState:

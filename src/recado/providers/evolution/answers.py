@@ -5,7 +5,8 @@ number is an object `{exists: false, jid, number}` in it. Several routes answer 
 and the Cloud channel passes Meta's error object on with 201.
 
 The server's `sendText` and its like catch everything that goes wrong while sending, and after it, into a 400 whose
-text is that of the JavaScript error. What such a text says is therefore read before the status.
+text is that of the JavaScript error; what goes wrong before (media, the look-up of the number) ends in a 500. What such
+a text says is therefore read together with the status.
 """
 
 import re
@@ -32,13 +33,18 @@ _DOWN = re.compile(
     r"(onWhatsApp|sendMessage|relayMessage|user|ws|waUploadToServer|groupMetadata|readMessages|sendPresenceUpdate)'\)",
     re.IGNORECASE,
 )
+#: The instance is in the server's database, and the server has not loaded it.
+_NOT_LOADED = re.compile(r"of undefined \(reading '(\w+Message|audioWhatsapp|mediaSticker)'\)")
 #: WhatsApp lets a number write to people who have not written to it only so often.
 _COLD = re.compile(r"\b463\b|reach.?out.?time.?lock", re.IGNORECASE)
 _TOO_FAST = re.compile(r"rate-overlimit|\b429\b", re.IGNORECASE)
-#: Thrown by the server's own storage or by its own mistakes, most often behind the sending.
-_AFTERWARDS = re.compile(r"PrismaClient|TypeError|RangeError|ReferenceError")
+#: The server's database, and servers that it asks. Both texts hold what is not the server's word on the sending (what
+#: was to be stored, somebody else's status), so nothing else may be looked for in them.
+_ELSEWHERE = re.compile(r"PrismaClient|`prisma\.|AxiosError")
+#: The server's own mistakes, most often behind the sending.
+_AFTERWARDS = re.compile(r"TypeError|RangeError|ReferenceError")
 #: A question to WhatsApp that precedes the sending was not answered.
-_BEFORE = re.compile(r"timed?[ -]?out|AxiosError|ENOTFOUND|ECONNREFUSED|ffmpeg", re.IGNORECASE)
+_BEFORE = re.compile(r"timed?[ -]?out|ENOTFOUND|ECONNREFUSED|ffmpeg", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"not-authorized|forbidden|not-acceptable|item-not-found|bad-request", re.IGNORECASE)
 _THROWN = re.compile(r"^\w*Error\b|^\[object Object\]$")
 
@@ -58,8 +64,11 @@ _META_CREDENTIALS = frozenset({"0", "3", "10", "190", "200", "133010"})
 _META_BANNED = frozenset({"368", "131031"})
 
 
-def outcome(answer: wire.Answer, *, secrets: Iterable[str] = (), names_recipient: bool = True) -> Outcome:
-    """What became of a send. `names_recipient` is False where the server only repeats the number it was given."""
+def outcome(
+    answer: wire.Answer, *, secrets: Iterable[str] = (), names_recipient: bool = True, sends: bool = True
+) -> Outcome:
+    """What became of a send. `names_recipient` is False where the server only repeats the number it was given, and
+    `sends` for the routes that change a message, which do not tell by the status what came before and what after."""
     if answer.ok:
         key = answer.object.get("key")
         identifier = key.get("id") if isinstance(key, dict) else None
@@ -71,15 +80,21 @@ def outcome(answer: wire.Answer, *, secrets: Iterable[str] = (), names_recipient
     if _unknown_number(answer.object):
         return Refused(code="not_on_whatsapp", why="The number is not on WhatsApp.")
     why = statement(answer, secrets)
-    return _spoken(answer, why) if why else wire.outcome(answer)
+    if why is None:
+        return wire.outcome(answer)
+    # A proxy's 500 has another shape and tells nothing.
+    before = sends and answer.status == 500 and isinstance(answer.object.get("response"), dict)
+    return _spoken(answer, why, before=before)
 
 
-def _spoken(answer: wire.Answer, why: str) -> Outcome:
-    """The outcome of a failure in the server's own words."""
+def _spoken(answer: wire.Answer, why: str, *, before: bool) -> Outcome:
+    """The outcome of a failure in the server's own words. `before` is True where nothing can have been sent yet."""
     status = answer.status
+    if _ELSEWHERE.search(why):
+        return Retry(code="not_sent", why=why) if before else Unknown(why=why)
     if _COLD.search(why):
         return Limited(code="463", why=why, after=wire.wait(answer.headers) or _COLD_SECONDS, scope="cold")
-    if _DOWN.search(why):
+    if _DOWN.search(why) or (before and _NOT_LOADED.search(why)):
         return NotConnected(why=why)
     if _TOO_FAST.search(why):
         return Limited(code="rate_overlimit", why=why, after=wire.wait(answer.headers) or _FAST_SECONDS)
@@ -91,11 +106,10 @@ def _spoken(answer: wire.Answer, why: str) -> Outcome:
         return Refused(code="http_404", why=why)
     if status in (401, 403, 429):
         return wire.outcome(answer, why)
-    if _AFTERWARDS.search(why) or (status == 400 and "AxiosError" in why):
-        # Media is fetched before the sending, and fails with a 500; what calls out behind it fails with a 400.
-        return Unknown(why=why)
-    if _BEFORE.search(why):
+    if before or _BEFORE.search(why):
         return Retry(code="not_sent", why=why)
+    if _AFTERWARDS.search(why):
+        return Unknown(why=why)
     if status >= 500:
         return wire.outcome(answer, why)
     if _THROWN.search(why) and not _FORBIDDEN.search(why):

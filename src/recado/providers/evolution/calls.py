@@ -96,10 +96,15 @@ def secrets(connection: Connection) -> tuple[str, ...]:
     return tuple(found for found in (*own, connection.server.credentials.get("api_key", "")) if found)
 
 
+def keys(connection: Connection) -> list[str]:
+    """The instance's key, if it has one, and the server's, which opens every route."""
+    found = (connection.credentials.get("token", "").strip(), connection.server.credentials.get("api_key", "").strip())
+    return [key for key in found if key]
+
+
 def _key(connection: Connection, *, own: bool) -> str:
-    """The instance's key for its own routes where it has one, else the server's, which opens every route."""
-    server = connection.server.credentials.get("api_key", "").strip()
-    key = (own and connection.credentials.get("token", "").strip()) or server
+    """The instance's key for its own routes where it has one, else the server's."""
+    key = next(iter(keys(connection)), "") if own else connection.server.credentials.get("api_key", "").strip()
     if not key:
         raise NoInstance("neither the connection has a token nor the server an api_key")
     if not key.isascii() or not key.isprintable():

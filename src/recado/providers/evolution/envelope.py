@@ -1,21 +1,25 @@
 """What the readers of webhooks share: the envelope of a body, its time, and reading loosely."""
 
 import hashlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from recado.domain.events import Noticed
+from recado.domain.events import Noticed, ProviderEvent
 from recado.providers import waproto
 
 Json = dict[str, Any]
 
 #: A name that the server makes up where WhatsApp tells none.
 NO_NAMES = frozenset({"Você", ""})
-#: Seconds: no zone is further from UTC, and none is off by a fraction of this.
+#: Seconds: no zone is further from UTC.
 _LARGEST_SHIFT = 15 * 3_600
-_QUARTER = 900
+#: Nearly all zones are whole numbers of it away, and the server repeats no webhook for longer.
+_HALF_HOUR = 1_800
+#: How far the server's clock may be ahead of ours.
+_CLOCK_SKEW = 300
 
 
 class Unreadable(ValueError):
@@ -23,7 +27,8 @@ class Unreadable(ValueError):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """What the events of one body share. `at` stands in for a time that the data does not have."""
+    """What the events of one body share. `at` stands in for a time that the data does not have; `stamp` tells what the
+    server says twice from what it repeats."""
 
     event: str
     at: datetime
@@ -43,16 +48,22 @@ def unknown(envelope: Envelope, data: Any) -> Noticed:
     )
 
 
+def each(
+    envelope: Envelope, data: Any, read: Callable[[Envelope, Json], Iterator[ProviderEvent]]
+) -> Iterator[ProviderEvent]:
+    """The events of one object, or of each in a list. One that cannot be read does not cost the others."""
+    for one in data if isinstance(data, list) else [data]:
+        try:
+            yield from read(envelope, mapping(one))
+        except Unreadable:
+            yield unknown(envelope, one)
+
+
 def mapping(value: Any) -> Json:
     """An object. Raises `Unreadable`."""
     if not isinstance(value, dict):
         raise Unreadable("not an object")
     return value
-
-
-def maybe(value: Any) -> Json:
-    """An object, or an empty one."""
-    return value if isinstance(value, dict) else {}
 
 
 def entries(value: Any) -> list[Any]:
@@ -69,8 +80,8 @@ def required(value: Json, name: str) -> str:
 
 
 def sent_at(stamp: Any) -> datetime:
-    """When the server sent the body. It writes its local time as if it were UTC, and its image is set to São Paulo: what
-    is a whole number of quarters of an hour away from now is taken for such a shift."""
+    """When the server sent the body. It writes its local time as if it were UTC, and its image is set to São Paulo: the
+    whole half hours that it is away from now are taken for such a shift, and the rest for the way here."""
     now = datetime.now(UTC)
     told = written(stamp)
     if told is None:
@@ -78,18 +89,16 @@ def sent_at(stamp: Any) -> datetime:
     away = (now - told).total_seconds()
     if abs(away) > _LARGEST_SHIFT:
         return told
-    return min(now, told + timedelta(seconds=round(away / _QUARTER) * _QUARTER))
+    return min(now, told + timedelta(seconds=(away + _CLOCK_SKEW) // _HALF_HOUR * _HALF_HOUR))
 
 
 def written(value: Any) -> datetime | None:
-    """A time in ISO 8601; None when it is none."""
-    if not isinstance(value, str):
-        return None
+    """A time in ISO 8601, in UTC; None when it is none."""
     try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return found and (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def given(**fields: Any) -> Json:
@@ -100,14 +109,3 @@ def given(**fields: Any) -> Json:
 def digest(value: Any) -> str:
     """Facts as a short text that is the same for the same facts."""
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:24]
-
-
-def without_nul(value: Any) -> Any:
-    """PostgreSQL stores no NUL character in a text; a message must not be lost for one."""
-    if isinstance(value, str):
-        return value.replace("\x00", "")
-    if isinstance(value, list):
-        return [without_nul(item) for item in value]
-    if isinstance(value, dict):
-        return {name.replace("\x00", ""): without_nul(item) for name, item in value.items()}
-    return value

@@ -30,7 +30,7 @@ class EvolutionGroups(Calls, Groups):
         """The groups, without participants. The server asks WhatsApp for each one's picture, which takes its time."""
         query = {"getParticipants": "false"}
         found = await self._ask(connection, "GET", "group/fetchAllGroups", query=query)
-        return [_group(one) for one in _objects(found)][offset : offset + limit]
+        return [_group(one) for one in waproto.objects(found)][offset : offset + limit]
 
     async def get_group(self, connection: Connection, *, group: str) -> Group:
         """A group with its participants."""
@@ -81,7 +81,7 @@ class EvolutionGroups(Calls, Groups):
         """Add, remove, promote or demote; 200 is WhatsApp's word for done."""
         json = {"action": action, "participants": [_plain(one) for one in participants]}
         raw = await self._change(connection, "updateParticipant", group, json)
-        told = _objects(raw.get("updateParticipants"))
+        told = waproto.objects(raw.get("updateParticipants"))
         by_id = {whatsapp.address(one.get("jid")): waproto.text(one, "status") for one in told}
         # WhatsApp may name them by other ids than we did, and keeps our order then.
         in_order = [waproto.text(one, "status") for one in told] if len(told) == len(participants) else []
@@ -94,7 +94,7 @@ class EvolutionGroups(Calls, Groups):
 
     async def get_invite(self, connection: Connection, *, group: str) -> str:
         """The invitation link."""
-        raw = _object(await self._ask(connection, "GET", "group/inviteCode", query={"groupJid": group}))
+        raw = waproto.fields(await self._ask(connection, "GET", "group/inviteCode", query={"groupJid": group}))
         return _link(raw)
 
     async def reset_invite(self, connection: Connection, *, group: str) -> str:
@@ -108,7 +108,7 @@ class EvolutionGroups(Calls, Groups):
     async def join_group(self, connection: Connection, *, link: str) -> str:
         """Join by an invitation link or its code; the group's id."""
         query = {"inviteCode": _code(link)}
-        raw = _object(await self._ask(connection, "GET", "group/acceptInviteCode", query=query))
+        raw = waproto.fields(await self._ask(connection, "GET", "group/acceptInviteCode", query=query))
         group = whatsapp.party(raw.get("groupJid")).group
         if group is None:
             raise CallFailed("The server's answer names no group.", code="bad_answer", retryable=False)
@@ -119,11 +119,13 @@ class EvolutionGroups(Calls, Groups):
         await self._ask(connection, "DELETE", "group/leaveGroup", query={"groupJid": group})
 
     async def _change(self, connection: Connection, route: str, group: str, json: Json | None) -> Json:
-        return _object(await self._ask(connection, "POST", f"group/{route}", query={"groupJid": group}, json=json))
+        return waproto.fields(
+            await self._ask(connection, "POST", f"group/{route}", query={"groupJid": group}, json=json)
+        )
 
 
 def _known(raw: Any) -> Group:
-    group = _group(_object(raw))
+    group = _group(waproto.fields(raw))
     if not group.group:
         raise CallFailed("The server's answer is no group.", code="bad_answer")
     return group
@@ -142,7 +144,7 @@ def _group(raw: Json) -> Group:
         locked=_flag(raw.get("restrict")),
         approval=_flag(raw.get("joinApprovalMode")),
         community=whatsapp.party(raw.get("linkedParent")).group,
-        participants=[_participant(one) for one in _objects(raw.get("participants"))],
+        participants=[_participant(one) for one in waproto.objects(raw.get("participants"))],
         extra={"size": raw["size"]} if isinstance(raw.get("size"), int) else {},
     )
 
@@ -175,11 +177,3 @@ def _plain(address: str) -> str:
 
 def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
-
-
-def _object(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: Any) -> list[Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

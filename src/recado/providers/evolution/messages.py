@@ -1,8 +1,11 @@
 """Messages, their receipts, changes and votes, out of the `data` of a webhook."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from recado.domain.events import Deleted, Edited, MediaRef, Noticed, Party, ProviderEvent, Reacted, Receipt, Received
 from recado.domain.states import MessageStatus
@@ -13,9 +16,9 @@ from recado.providers.evolution.envelope import (
     Json,
     Unreadable,
     digest,
+    each,
     entries,
     mapping,
-    maybe,
     required,
     unknown,
 )
@@ -36,11 +39,7 @@ STATES: Mapping[str, tuple[str, MessageStatus]] = {
 def messages(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """One message, as messages.upsert and send.message have it; v1 and other senders may put several in a list."""
     listed = data.get("messages") if isinstance(data, dict) and "key" not in data else data
-    for one in listed if isinstance(listed, list) else [listed]:
-        try:
-            yield from _message(envelope, mapping(one))
-        except Unreadable:
-            yield unknown(envelope, one)
+    return each(envelope, listed, _message)
 
 
 def _message(envelope: Envelope, data: Json) -> Iterator[ProviderEvent]:
@@ -93,7 +92,10 @@ def _received(
     envelope: Envelope, data: Json, read: waproto.Content, key: Json, *, at: datetime, chat: Party, sender: Party
 ) -> Received:
     identifier, mine = required(key, "id"), key.get("fromMe") is True
-    message = maybe(data.get("message"))
+    by_api = mine and envelope.event == "send.message"
+    if by_api:
+        read = _as_asked(read)
+    message = waproto.fields(data.get("message"))
     content = read.content
     if read.kind == "pin":
         content = {"message_id": read.about, **content}
@@ -116,11 +118,30 @@ def _received(
         content=content,
         media=_media(read, key, message) if read.media is not None else None,
         from_me=mine,
-        by_api=mine and envelope.event == "send.message",
+        by_api=by_api,
         reply_to=read.reply_to,
         forwarded=read.forwarded,
         extra=extra,
     )
+
+
+_IN_BOLD = re.compile(r"\*(?P<title>.*?)\*(?:\n\n(?P<below>.*)\n)?", re.DOTALL)
+_TEMPLATE = re.compile("\N{BLACK RIGHT-POINTING TRIANGLE}\ufe0f(?P<name>.+)\N{BLACK LEFT-POINTING TRIANGLE}\ufe0f")
+
+
+def _as_asked(read: waproto.Content) -> waproto.Content:
+    """An echo as it was asked for, so that it is known for ours before the answer to the sending came: the server puts a
+    title in bold with the description below it, and echoes a template as a text of its name."""
+    body = read.content.get("body") if isinstance(read.content, dict) else None
+    if not isinstance(body, str):
+        return read
+    if read.kind == "text" and (template := _TEMPLATE.fullmatch(body)):
+        return msgspec.structs.replace(read, kind="template", content={"name": template["name"]})
+    bold = _IN_BOLD.fullmatch(body) if read.kind in ("buttons", "otp") else None
+    if bold is None:
+        return read
+    parts = {"header": bold["title"], "body": bold["below"]} if bold["below"] else {"body": bold["title"]}
+    return msgspec.structs.replace(read, content={**read.content, **parts})
 
 
 def _media(read: waproto.Content, key: Json, message: Json) -> MediaRef:
@@ -131,17 +152,13 @@ def _media(read: waproto.Content, key: Json, message: Json) -> MediaRef:
     if isinstance(spec.node.get("id"), str) and "mediaKey" not in spec.node:
         ref = {"meta_id": spec.node["id"]}
     else:
-        field = next((name for name, value in message.items() if isinstance(value, dict) and _is_media(value)), "")
         named = {name: key[name] for name in ("id", "remoteJid", "fromMe", "participant") if name in key}
-        ref = {"key": named, "message": {field: spec.node}} if field else {"key": named}
+        whole = "mediaKey" in spec.node or "directPath" in spec.node
+        ref = {"key": named, "message": {spec.field: spec.node}} if whole else {"key": named}
     stored = message.get("mediaUrl")
     if isinstance(stored, str) and stored.startswith(("http://", "https://")):
         ref["url"] = stored
     return MediaRef(ref=ref, mime_type=spec.mime_type, filename=spec.filename, sha256=spec.sha256, size=spec.size)
-
-
-def _is_media(value: Json) -> bool:
-    return "mediaKey" in value or "directPath" in value
 
 
 def _like_baileys(message: Json) -> Json:
@@ -163,13 +180,16 @@ def _people(envelope: Envelope, key: Json, name: Any, *, mine: bool) -> tuple[Pa
     if not mine:
         others += [key.get("senderPn"), key.get("senderLid")]
     shared = chat_id.endswith(("@g.us", "@newsletter")) or chat_id == whatsapp.STORIES
-    name = None if mine or name in NO_NAMES or not isinstance(name, str) or name.isdigit() else name
+    name = None if mine or not isinstance(name, str) or name in NO_NAMES or name.isdigit() else name
     if shared:
         chat = whatsapp.party(chat_id)
         sender = whatsapp.party(*members, *([envelope.own] if mine else ()), name=name)
         return chat, sender
     # A broadcast list's message is one of its sender's, in the chat with them.
-    ids = (*members, *others) if chat_id.endswith("@broadcast") else (chat_id, *others)
+    ids = [*members, *others] if chat_id.endswith("@broadcast") else [chat_id, *others]
+    if mine and key.get("previousRemoteJid") and whatsapp.address(chat_id) == envelope.own:
+        # v2.3.1 to v2.3.5 put the sender's phone in the place of an `@lid`: our own, where we wrote.
+        ids.remove(chat_id)
     chat = whatsapp.party(*ids, name=name)
     if not chat.identities():
         raise Unreadable("a chat that is none")
@@ -179,8 +199,8 @@ def _people(envelope: Envelope, key: Json, name: Any, *, mine: bool) -> tuple[Pa
 def _edited(read: waproto.Content, *, at: datetime, chat: Party, sender: Party) -> Edited:
     return Edited(
         type="message.edited",
-        # The same message can be edited again, and the server tells one edit in several events of about one second.
-        key=f"edited:{read.about}:{digest(read.content)}",
+        # A message can be edited again, even back; and a server may tell one edit in two events.
+        key=f"edited:{read.about}:{digest([read.content, read.edited_at])}",
         at=at,
         target=read.about or "",
         chat=chat,
@@ -196,26 +216,27 @@ def _taken_back(target: str, *, at: datetime, chat: Party, sender: Party) -> Del
 
 
 def edit(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
-    """messages.edited and send.message.update: the protocol message alone, whatever it is about.
+    """messages.edited and send.message.update: the protocol message alone. What it takes back, messages.delete tells.
 
-    Its key is as its author sees it. For somebody who edits in a chat with us it names our number, so the chat is then
-    that with ourselves; `target` names the message in any case.
+    Its key is as its author sees it: always `fromMe`, and for somebody who edits in a chat with us, of the chat with our
+    own number. Who wrote is told only where that is certain; `target` names the message in any case.
     """
     raw = mapping(data)
     read = waproto.read({"protocolMessage": raw} if "key" in raw else raw)
-    if read.kind == "protocol":
+    if read.kind in ("protocol", "delete"):
         return
-    if read.kind not in ("edit", "delete") or read.about is None:
-        raise Unreadable("neither an edit nor a deletion")
+    if read.kind != "edit" or read.about is None:
+        raise Unreadable("no edit")
     key = mapping(raw.get("key"))
-    chat, sender = _people(envelope, key, None, mine=key.get("fromMe") is True)
-    if envelope.own is not None and chat.phone == envelope.own:
-        sender = Party()
-    at = waproto.moment(raw.get("timestampMs")) or envelope.at
-    if read.kind == "edit":
-        yield _edited(read, at=at, chat=chat, sender=sender)
-    else:
-        yield _taken_back(read.about, at=at, chat=chat, sender=sender)
+    chat = whatsapp.party(required(key, "remoteJid"))
+    if not chat.identities():
+        raise Unreadable("a chat that is none")
+    sender = Party()
+    if envelope.event == "send.message.update" or (envelope.own and chat.phone and chat.phone != envelope.own):
+        sender = whatsapp.party(envelope.own)
+    elif chat.group is not None:
+        sender = whatsapp.party(key.get("participant"))
+    yield _edited(read, at=read.edited_at or envelope.at, chat=chat, sender=sender)
 
 
 def deleted(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
@@ -230,8 +251,7 @@ def deleted(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
 
 def updates(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """Statuses; one, or a list of them."""
-    for one in data if isinstance(data, list) else [data]:
-        yield from _update(envelope, mapping(one))
+    return each(envelope, data, _update)
 
 
 def _update(envelope: Envelope, data: Json) -> Iterator[ProviderEvent]:
@@ -239,7 +259,7 @@ def _update(envelope: Envelope, data: Json) -> Iterator[ProviderEvent]:
     raw_key = data.get("key")
     key = raw_key if isinstance(raw_key, dict) else data
     identifier = waproto.text(data, "keyId") or required(key, "id")
-    status = waproto.text(data, "status") or waproto.text(maybe(data.get("update")), "status") or ""
+    status = waproto.text(data, "status") or waproto.text(waproto.fields(data.get("update")), "status") or ""
     chat = whatsapp.address(key.get("remoteJid"))
     # The Cloud channel writes `fromMe: false` for all, and tells of nothing but our own messages.
     cloud = identifier.startswith("wamid.")

@@ -14,10 +14,10 @@ from recado.providers.evolution.envelope import (
     Json,
     Unreadable,
     digest,
+    each,
     entries,
     given,
     mapping,
-    maybe,
     required,
     written,
 )
@@ -101,7 +101,7 @@ _CONNECTION_TYPES = {
 def qr(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """A code to show, or that nobody scanned one in time."""
     raw = mapping(data)
-    shown = maybe(raw.get("qrcode")) or raw
+    shown = waproto.fields(raw.get("qrcode")) or raw
     code, pairing = waproto.text(shown, "code"), waproto.text(shown, "pairingCode")
     if code is None and pairing is None:
         if waproto.text(raw, "statusCode") is None and waproto.text(raw, "message") is None:
@@ -125,18 +125,21 @@ def qr(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
 
 
 def gone(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
-    """logout.instance and remove.instance, whose data is null."""
+    """remove.instance, whose data is null."""
     yield ConnectionChanged(
         type="instance.disconnected",
         key=f"{envelope.event}:{envelope.stamp}",
         at=envelope.at,
         status=ConnectionStatus.LOGGED_OUT,
-        reason="logged out" if envelope.event == "logout.instance" else "the instance was removed from the server",
+        reason="the instance was removed from the server",
     )
 
 
 def quiet(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
-    """Told by another event already, or without anything in it."""
+    """Told by another event already, or without anything in it.
+
+    logout.instance is one: the server sends it behind status.instance, which says why the session ended (a ban, too).
+    """
     return iter(())
 
 
@@ -147,58 +150,60 @@ def presence(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """What somebody does in a chat, or whether they are online."""
     raw = mapping(data)
     chat = whatsapp.address(raw.get("id"))
-    for who, seen in maybe(raw.get("presences")).items():
-        state = waproto.text(maybe(seen), "lastKnownPresence")
+    for who, seen in waproto.fields(raw.get("presences")).items():
+        state = waproto.text(waproto.fields(seen), "lastKnownPresence")
         if state is None:
             continue
-        last = waproto.moment(maybe(seen).get("lastSeen"))
+        last = waproto.moment(waproto.fields(seen).get("lastSeen"))
         told = {"state": state, "chat": chat} | ({"last_seen": last.isoformat()} if last else {})
-        key = f"presence:{chat}:{who}:{state}:{envelope.stamp or envelope.at.isoformat()}"
+        key = f"presence:{chat}:{who}:{state}:{envelope.stamp}"
         yield Noticed(type="presence.updated", key=key, at=envelope.at, data=told, party=whatsapp.party(who))
 
 
 def contacts(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """The server repeats a contact with every message, so the same facts are told once a day."""
-    for one in data if isinstance(data, list) else [data]:
-        raw = mapping(one)
-        who = raw.get("remoteJid") or raw.get("id")
-        party = whatsapp.party(who, raw.get("lid"))
-        if not party.identities():
-            continue
-        name = waproto.text(raw, "pushName") or waproto.text(raw, "name") or waproto.text(raw, "notify")
-        name = None if name is None or name in NO_NAMES or name == str(who).partition("@")[0] else name
-        picture = waproto.text(raw, "profilePicUrl") or waproto.text(raw, "profilePictureUrl")
-        told = given(name=name, picture=picture)
-        if not told:
-            continue
-        # The address of a picture is signed anew every time; its path is the picture.
-        facts = [name, (picture or "").partition("?")[0], envelope.stamp[:10]]
-        yield Noticed(
-            type="contact.updated",
-            key=f"contact:{who}:{digest(facts)}",
-            at=envelope.at,
-            data=told,
-            party=msgspec.structs.replace(party, name=name),
-        )
+    return each(envelope, data, _contact)
+
+
+def _contact(envelope: Envelope, raw: Json) -> Iterator[ProviderEvent]:
+    who = raw.get("remoteJid") or raw.get("id")
+    party = whatsapp.party(who, raw.get("lid"))
+    name = waproto.text(raw, "pushName") or waproto.text(raw, "name") or waproto.text(raw, "notify")
+    name = None if name is None or name in NO_NAMES or name == str(who).partition("@")[0] else name
+    picture = waproto.text(raw, "profilePicUrl") or waproto.text(raw, "profilePictureUrl")
+    told = given(name=name, picture=picture)
+    if not told or not party.identities():
+        return
+    # The address of a picture is signed anew every time; its path is the picture.
+    facts = [name, (picture or "").partition("?")[0], envelope.stamp[:10]]
+    yield Noticed(
+        type="contact.updated",
+        key=f"contact:{who}:{digest(facts)}",
+        at=envelope.at,
+        data=told,
+        party=msgspec.structs.replace(party, name=name),
+    )
 
 
 def groups(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """groups.upsert tells of groups that the number is in since now; groups.update what changed in one."""
-    for one in data if isinstance(data, list) else [data]:
-        raw = mapping(one)
-        group = _group(raw.get("id"), raw.get("subject"))
-        change = "joined"
-        if envelope.event == "groups.update":
-            change = next((change for field, change in _GROUP_CHANGES if field in raw), "settings")
-        told: Json = {"change": change}
-        told |= given(subject=waproto.text(raw, "subject"), description=waproto.text(raw, "desc"))
-        told |= given(
-            settings={name: raw[field] for field, name in _SETTINGS if isinstance(raw.get(field), bool)},
-            participants=[_member(one) for one in entries(raw.get("participants"))],
-            by=_author(raw),
-        )
-        key = f"group:{group.group}:{digest([told, envelope.stamp])}"
-        yield Noticed(type="group.updated", key=key, at=envelope.at, data=told, party=group)
+    return each(envelope, data, _group_changed)
+
+
+def _group_changed(envelope: Envelope, raw: Json) -> Iterator[ProviderEvent]:
+    group = _group(raw.get("id"), raw.get("subject"))
+    change = "joined"
+    if envelope.event != "groups.upsert":
+        change = next((change for field, change in _GROUP_CHANGES if field in raw), "settings")
+    told: Json = {"change": change}
+    told |= given(subject=waproto.text(raw, "subject"), description=waproto.text(raw, "desc"))
+    told |= given(
+        settings={name: raw[field] for field, name in _SETTINGS if isinstance(raw.get(field), bool)},
+        participants=[_member(one) for one in entries(raw.get("participants"))],
+        by=_author(raw),
+    )
+    key = f"group:{group.group}:{digest([told, envelope.stamp])}"
+    yield Noticed(type="group.updated", key=key, at=envelope.at, data=told, party=group)
 
 
 _SETTINGS = (
@@ -214,9 +219,9 @@ def participants(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     raw = mapping(data)
     group = _group(raw.get("id"), None)
     change = _MEMBERS.get(waproto.text(raw, "action") or "", "settings")
-    resolved = {item.get("jid"): item for item in entries(raw.get("participantsData")) if isinstance(item, dict)}
+    resolved = {waproto.text(item, "jid"): item for item in waproto.objects(raw.get("participantsData"))}
     members = [
-        _member(one, resolved.get(one if isinstance(one, str) else maybe(one).get("id")))
+        _member(one, resolved.get(one if isinstance(one, str) else waproto.text(one, "id")))
         for one in entries(raw.get("participants"))
     ]
     by = _author(raw)
@@ -255,29 +260,33 @@ def _same(one: Json, other: Json) -> bool:
 
 def call(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """Baileys' call object."""
-    for one in data if isinstance(data, list) else [data]:
-        raw = mapping(one)
-        identifier = required(raw, "id")
-        state = waproto.text(raw, "status") or ""
-        told: Json = {
-            "call_id": identifier,
-            "kind": "video" if raw.get("isVideo") is True else "voice",
-            "state": _CALLS.get(state, state),
-        }
-        told |= given(group=whatsapp.address(raw.get("groupJid")))
-        yield Noticed(
-            type="call.received",
-            key=f"call:{identifier}:{state}",
-            at=written(raw.get("date")) or waproto.moment(raw.get("date")) or envelope.at,
-            data=told,
-            party=whatsapp.party(raw.get("from"), raw.get("callerPn"), raw.get("chatId")),
-        )
+    return each(envelope, data, _call)
+
+
+def _call(envelope: Envelope, raw: Json) -> Iterator[ProviderEvent]:
+    identifier = required(raw, "id")
+    state = waproto.text(raw, "status") or ""
+    told: Json = {
+        "call_id": identifier,
+        "kind": "video" if raw.get("isVideo") is True else "voice",
+        "state": _CALLS.get(state, state),
+    }
+    told |= given(group=whatsapp.address(raw.get("groupJid")))
+    yield Noticed(
+        type="call.received",
+        key=f"call:{identifier}:{state}",
+        at=written(raw.get("date")) or waproto.moment(raw.get("date")) or envelope.at,
+        data=told,
+        party=whatsapp.party(raw.get("from"), raw.get("callerPn"), raw.get("chatId")),
+    )
 
 
 def chats_deleted(envelope: Envelope, data: Any) -> Iterator[ProviderEvent]:
     """A list of chat ids."""
     for one in entries(data):
-        chat = whatsapp.address(maybe(one).get("remoteJid") or maybe(one).get("id") if isinstance(one, dict) else one)
+        chat = whatsapp.address(
+            waproto.fields(one).get("remoteJid") or waproto.fields(one).get("id") if isinstance(one, dict) else one
+        )
         if chat is not None:
             told = {"chat": chat, "change": "deleted"}
             key = f"chat-deleted:{chat}:{envelope.stamp}"

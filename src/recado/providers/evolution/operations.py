@@ -5,7 +5,6 @@ Routes are those of the server's code (v2.3.6). On the Cloud channel it has none
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from recado.domain.content import MediaContent, TextContent
@@ -31,6 +30,7 @@ from recado.domain.operations import (
 from recado.domain.provider import CallFailed, Connection
 from recado.providers import waproto, whatsapp
 from recado.providers.evolution.calls import Calls
+from recado.providers.evolution.envelope import written
 
 Json = dict[str, Any]
 
@@ -54,7 +54,8 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
     # --- the account -----------------------------------------------------------------------------------------
 
     async def account_info(self, connection: Connection) -> dict[str, Any]:
-        """The instance as the server lists it: name, number, profile, settings, counts; without its key."""
+        """The instance as the server lists it: name, number, profile, counts; without its key and its integrations, which
+        have keys of their own."""
         found = await self._ask(
             connection,
             "GET",
@@ -67,7 +68,7 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
             # Servers before v2 wrap each.
             raw = one.get("instance", one) if isinstance(one, dict) else None
             if isinstance(raw, dict) and connection.account in (raw.get("name"), raw.get("instanceName")):
-                return {name: value for name, value in raw.items() if name not in _SECRETS}
+                return {name: value for name, value in raw.items() if name not in _SECRETS and _is_plain(name, value)}
         raise CallFailed("The server lists no such instance.", code="no_session", retryable=False)
 
     # --- contacts --------------------------------------------------------------------------------------------
@@ -75,12 +76,12 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
     async def list_contacts(self, connection: Connection, *, limit: int, offset: int) -> list[Person]:
         """A page of what the server has stored; the server pages by whole pages, so it is cut here."""
         found = await self._ask(connection, "POST", "chat/findContacts", json={"where": {}})
-        people = [_person(one) for one in _objects(found) if not str(one.get("remoteJid", "")).endswith("@g.us")]
+        people = [_person(one) for one in waproto.objects(found) if not str(one.get("remoteJid", "")).endswith("@g.us")]
         return people[offset : offset + limit]
 
     async def get_contact(self, connection: Connection, *, contact: str) -> Person:
         """Name, picture and about, asked of WhatsApp."""
-        raw = _object(await self._ask(connection, "POST", "chat/fetchProfile", json={"number": contact}))
+        raw = waproto.fields(await self._ask(connection, "POST", "chat/fetchProfile", json={"number": contact}))
         party = whatsapp.party(raw.get("wuid"), whatsapp.jid(contact))
         return Person(
             phone=party.phone,
@@ -96,13 +97,13 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
         """Whether each is on WhatsApp; the server caches what is."""
         asked = list(dict.fromkeys(phone.removeprefix("+") for phone in phones))
         found = await self._ask(connection, "POST", "chat/whatsappNumbers", json={"numbers": asked})
-        by_number = {str(one.get("number")): one for one in _objects(found)}
+        by_number = {str(one.get("number")): one for one in waproto.objects(found)}
         return [_checked(phone, by_number.get(phone.removeprefix("+"), {})) for phone in phones]
 
     async def get_picture(self, connection: Connection, *, contact: str) -> str | None:
         """The address of a contact's or group's picture."""
         json = {"number": contact}
-        raw = _object(await self._ask(connection, "POST", "chat/fetchProfilePictureUrl", json=json))
+        raw = waproto.fields(await self._ask(connection, "POST", "chat/fetchProfilePictureUrl", json=json))
         return waproto.text(raw, "profilePictureUrl")
 
     async def block_contact(self, connection: Connection, *, contact: str) -> None:
@@ -122,12 +123,12 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
         """Chats that the server has messages of, the newest first."""
         json = {"where": {}, "take": limit, "skip": offset}
         found = await self._ask(connection, "POST", "chat/findChats", json=json)
-        return [chat for one in _objects(found)[:limit] if (chat := _chat(one)) is not None]
+        return [chat for one in waproto.objects(found)[:limit] if (chat := _chat(one)) is not None]
 
     async def get_chat(self, connection: Connection, *, chat: str) -> Chat:
         """One chat that the server has messages of."""
         json = {"where": {"remoteJid": whatsapp.jid(chat)}}
-        for one in _objects(await self._ask(connection, "POST", "chat/findChats", json=json)):
+        for one in waproto.objects(await self._ask(connection, "POST", "chat/findChats", json=json)):
             found = _chat(one)
             if found is not None:
                 return found
@@ -149,9 +150,9 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
 
     async def _last(self, connection: Connection, jid: str) -> Json:
         json = {"where": {"key": {"remoteJid": jid}}, "page": 1, "offset": 1}
-        found = _object(await self._ask(connection, "POST", "chat/findMessages", json=json))
-        records = _objects(_object(found.get("messages")).get("records"))
-        key = _object(records[0].get("key")) if records else {}
+        found = waproto.fields(await self._ask(connection, "POST", "chat/findMessages", json=json))
+        records = waproto.objects(waproto.fields(found.get("messages")).get("records"))
+        key = waproto.fields(records[0].get("key")) if records else {}
         if not isinstance(key.get("id"), str):
             raise CallFailed("The server has no message of the chat.", code="not_found", retryable=False)
         return {"id": key["id"], "fromMe": key.get("fromMe") is True, "remoteJid": jid}
@@ -172,7 +173,7 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
 
     async def list_labels(self, connection: Connection) -> list[Label]:
         """The labels that the server has stored."""
-        found = _objects(await self._ask(connection, "GET", "label/findLabels"))
+        found = waproto.objects(await self._ask(connection, "GET", "label/findLabels"))
         return [
             Label(label=label, name=waproto.text(one, "name"), color=waproto.text(one, "color"))
             for one in found
@@ -187,27 +188,27 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
     async def list_products(self, connection: Connection, *, contact: str | None, limit: int) -> list[Product]:
         """Products of a business's catalogue, or of the number's own."""
         json: Json = {"limit": limit} | ({"number": contact} if contact else {})
-        raw = _object(await self._ask(connection, "POST", "business/getCatalog", json=json))
-        return [_product(one) for one in _objects(raw.get("catalog"))][:limit]
+        raw = waproto.fields(await self._ask(connection, "POST", "business/getCatalog", json=json))
+        return [_product(one) for one in waproto.objects(raw.get("catalog"))][:limit]
 
     async def list_collections(self, connection: Connection, *, contact: str | None) -> list[Collection]:
         """Collections of products, up to 20."""
         json: Json = {"limit": 20} | ({"number": contact} if contact else {})
-        raw = _object(await self._ask(connection, "POST", "business/getCollections", json=json))
+        raw = waproto.fields(await self._ask(connection, "POST", "business/getCollections", json=json))
         return [
             Collection(
                 collection=waproto.text(one, "id") or "",
                 name=waproto.text(one, "name"),
-                products=[_product(product) for product in _objects(one.get("products"))],
+                products=[_product(product) for product in waproto.objects(one.get("products"))],
             )
-            for one in _objects(raw.get("collections"))
+            for one in waproto.objects(raw.get("collections"))
         ]
 
     # --- privacy, stories, profile -----------------------------------------------------------------------------
 
     async def get_privacy(self, connection: Connection) -> dict[str, str]:
         """The settings by our names."""
-        raw = _object(await self._ask(connection, "GET", "chat/fetchPrivacySettings"))
+        raw = waproto.fields(await self._ask(connection, "GET", "chat/fetchPrivacySettings"))
         found = {ours: waproto.text(raw, theirs) for ours, theirs in _PRIVACY.items()}
         return {
             name: "contacts_except" if value == "contact_blacklist" else value
@@ -243,7 +244,7 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
             raise CallFailed("A story needs somebody to see it.", code="invalid", retryable=False)
         if contacts is None:
             del json["statusJidList"]
-        raw = _object(await self._ask(connection, "POST", "message/sendStatus", json=json))
+        raw = waproto.fields(await self._ask(connection, "POST", "message/sendStatus", json=json))
         identifier = waproto.text(raw.get("key"), "id")
         if identifier is None:
             raise CallFailed("The server's answer has no id.", code="bad_answer", retryable=False)
@@ -279,7 +280,11 @@ class EvolutionAreas(Calls, Contacts, Blocklist, Chats, Presence, Labels, Catalo
     async def get_business_profile(self, connection: Connection, *, contact: str | None) -> dict[str, Any]:
         """A business's profile as the server gives it."""
         number = contact or await self._own(connection)
-        return _object(await self._ask(connection, "POST", "chat/fetchBusinessProfile", json={"number": number}))
+        return waproto.fields(await self._ask(connection, "POST", "chat/fetchBusinessProfile", json={"number": number}))
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    return name == "_count" or not isinstance(value, dict | list)
 
 
 def _person(raw: Json) -> Person:
@@ -303,17 +308,17 @@ def _chat(raw: Json) -> Chat | None:
     chat = whatsapp.address(raw.get("remoteJid") or raw.get("id"))
     if chat is None:
         return None
-    at = waproto.moment(_object(raw.get("lastMessage")).get("messageTimestamp"))
+    at = waproto.moment(waproto.fields(raw.get("lastMessage")).get("messageTimestamp"))
     return Chat(
         chat=chat,
         name=waproto.text(raw, "pushName") or waproto.text(raw, "name"),
         unread=waproto.integer(raw.get("unreadCount")),
-        last_message_at=at or _written(raw.get("updatedAt")),
+        last_message_at=at or written(raw.get("updatedAt")),
     )
 
 
 def _product(raw: Json) -> Product:
-    images = _object(raw.get("imageUrls"))
+    images = waproto.fields(raw.get("imageUrls"))
     return Product(
         product=waproto.text(raw, "id") or "",
         name=waproto.text(raw, "name"),
@@ -342,20 +347,5 @@ def _about(status: Any) -> str | None:
     return waproto.text(status, "status") if isinstance(status, dict) else status if isinstance(status, str) else None
 
 
-def _written(value: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
 def _given(raw: Json, *names: str) -> Json:
     return {name: raw[name] for name in names if raw.get(name)}
-
-
-def _object(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: Any) -> list[Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -301,6 +301,11 @@ CLOUD_KINDS = frozenset(
         "template",
     }
 )
+#: Kinds that change a message.
+CHANGES = frozenset({"edit", "delete"})
+#: Kinds that cannot carry a quote: on phones the server drops the quotes of two more without a word.
+UNQUOTABLE_ON_CLOUD = frozenset(_ABOUT) & CLOUD_KINDS
+UNQUOTABLE = frozenset(_ABOUT) | {"voice", "contacts"}
 BAILEYS_KINDS = (MEDIA_KINDS | frozenset(_BUILDERS) | frozenset(_ABOUT)) - {"template"}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from recado.domain.events import ProviderEvent
 from recado.providers import whatsapp, wire
 from recado.providers.evolution import messages, notices
-from recado.providers.evolution.envelope import Envelope, Unreadable, sent_at, unknown, without_nul
+from recado.providers.evolution.envelope import Envelope, Unreadable, sent_at, unknown
 
 #: The server's secrets are the last field of the envelope: the instance's key, on the Cloud channel Meta's access token;
 #: its own error report has the key of the whole server. A key within a text is written `\"apikey\"` and is left alone.
@@ -30,15 +30,14 @@ def read(body: bytes) -> list[ProviderEvent]:
     event = found.get("event")
     if not isinstance(event, str) or "data" not in found:
         raise ValueError("the body has no `event` with `data`")
-    if b"\\u0000" in body:
-        found = without_nul(found)
     # `byEvents` servers and old ones write the name as in subscriptions.
     name = event.lower() if "." in event or event.islower() else event.lower().replace("_", ".")
     stamp = found.get("date_time")
+    at = sent_at(stamp)
     envelope = Envelope(
         event=name,
-        at=sent_at(stamp),
-        stamp=stamp if isinstance(stamp, str) else "",
+        at=at,
+        stamp=stamp if isinstance(stamp, str) and stamp else at.isoformat(),
         own=whatsapp.address(found.get("sender")),
     )
     data = found["data"]
@@ -61,7 +60,7 @@ EVENTS: Mapping[str, Callable[[Envelope, Any], Iterator[ProviderEvent]]] = {
     "connection.update": notices.connection,
     "status.instance": notices.connection,
     "qrcode.updated": notices.qr,
-    "logout.instance": notices.gone,
+    "logout.instance": notices.quiet,
     "remove.instance": notices.gone,
     "instance.create": notices.quiet,
     "instance.delete": notices.quiet,

@@ -88,6 +88,7 @@ class Meta:
         human_pacing=False,
         receipts=frozenset(state.value for _, state in webhooks.STATES.values() if state.value != "failed"),
         echoes_message_id=True,
+        own_ids="wamid.",
     )
     default_base_url: ClassVar[str | None] = "https://graph.facebook.com"
     server_credentials: ClassVar[tuple[CredentialField, ...]] = (

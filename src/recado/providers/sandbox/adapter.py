@@ -122,6 +122,7 @@ class Sandbox:
         human_pacing=True,
         receipts=frozenset({"server_ack", "delivered", "read", "played"}),
         echoes_message_id=True,
+        own_ids=webhooks.PREFIX,
     )
     default_base_url: ClassVar[str | None] = "sandbox://local"
     server_credentials: ClassVar[tuple[CredentialField, ...]] = ()

@@ -36,7 +36,7 @@ from recado.domain.states import ConnectionStatus, MessageStatus
 
 SIGNATURE = "x-sandbox-signature"
 
-_PREFIX = "SBX"
+PREFIX = "SBX"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,13 +86,13 @@ class ConnectionPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 def provider_id(id: UUID) -> str:
     """What the sandbox calls a message."""
-    return _PREFIX + id.hex.upper()
+    return PREFIX + id.hex.upper()
 
 
 def parse_id(text: str) -> UUID | None:
     """The UUID in one of our provider ids, or None when it is none."""
     try:
-        return UUID(text.removeprefix(_PREFIX)) if text.startswith(_PREFIX) else None
+        return UUID(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else None
     except ValueError:
         return None
 

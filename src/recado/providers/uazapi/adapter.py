@@ -138,7 +138,8 @@ class Uazapi(People, Rooms, Caller):
         return _sent(answer) or errors.outcome(answer, calls.secrets(connection))
 
     async def find(self, connection: Connection, message: Outgoing, *, since: datetime) -> Accepted | None:
-        """The message by its `track_id`. None only when UAZAPI says that it failed or was cancelled.
+        """The message by its `track_id`. None only when UAZAPI says that it was cancelled, or why it failed in words
+        that rule out that it was sent.
 
         That it is not there proves nothing: the document promises that what was sent is stored, and not that it is
         stored before it is sent, so a server that stopped in between would have sent it. Raises `CallFailed` then.
@@ -149,14 +150,13 @@ class Uazapi(People, Rooms, Caller):
         asked = {"track_source": payloads.TRACK_SOURCE, "track_id": ours, "limit": 20}
         answer = await self._object(connection, "POST", "/message/find", asked)
         found = [one for one in objects(answer.get("messages")) if one.get("track_id") == ours]
-        states = [(one, (text(one, "status") or "").lower()) for one in found]
-        for one, state in states:
-            identifier = _message_id(one)
+        for one in found:
+            identifier, state = _message_id(one), _said(one)
             if identifier and state not in _NEVER_SENT and state != "queued":
                 return Accepted(provider_id=identifier, recipient=whatsapp.address(one.get("chatid")))
         if not found:
             raise CallFailed("UAZAPI knows no such message, which proves neither", code="unproven")
-        if any(state not in _NEVER_SENT or errors.uncertain(one.get("error")) for one, state in states):
+        if not all(_certainly_not_sent(one) for one in found):
             raise CallFailed("UAZAPI does not know yet what became of the message", code="unproven")
         return None
 
@@ -198,11 +198,15 @@ class Uazapi(People, Rooms, Caller):
         return Session(account=account, credentials={"token": token})
 
     async def close_session(self, connection: Connection) -> None:
-        """Delete an instance that we made. One that was given keeps everything but our webhook. Raises `CallFailed`."""
-        if connection.account not in (None, _name(connection)):
+        """Delete an instance that we made. One that was given keeps everything but our webhook. Raises `CallFailed`.
+
+        A token without an account was given: what `open_session` tells is kept together.
+        """
+        token = connection.credentials.get("token")
+        if connection.account != _name(connection) and token:
             await self._remove_webhook(connection)
             return
-        token = connection.credentials.get("token") or await self._listed(connection.server, _name(connection))
+        token = token or await self._listed(connection.server, _name(connection))
         if not token:
             return
         headers = {"token": calls.usable(token, "the instance has no token")}
@@ -389,7 +393,7 @@ def _sent(answer: wire.Answer) -> Outcome | None:
     # Channels answer in an envelope, everything else the message itself, with its own `response` text in it.
     enveloped = maybe(told.get("response"))
     message = enveloped if text(enveloped, "messageid") else told
-    if not answer.ok or (text(message, "status") or "").lower() in _NEVER_SENT:
+    if not answer.ok or _said(message) in _NEVER_SENT:
         return None
     if text(message, "error"):
         return None
@@ -398,6 +402,16 @@ def _sent(answer: wire.Answer) -> Outcome | None:
         return Unknown(why=f"HTTP {answer.status} with an answer that names no message")
     recipient = whatsapp.address(message.get("chatid"))
     return Accepted(provider_id=identifier, recipient=recipient)
+
+
+def _said(message: Json) -> str:
+    """The state of a message in lower case; UAZAPI writes `Failed`."""
+    return (text(message, "status") or "").lower()
+
+
+def _certainly_not_sent(message: Json) -> bool:
+    state = _said(message)
+    return state == "canceled" or (state == "failed" and not errors.uncertain(message.get("error")))
 
 
 def _message_id(message: Json) -> str | None:

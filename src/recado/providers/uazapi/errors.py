@@ -16,7 +16,9 @@ from recado.providers import wire
 
 #: How long first contacts wait when UAZAPI does not tell until when.
 _COLD_WAIT = 3_600.0
-_REACH_OUT = re.compile(r"\b463\b|reach.?out|starting new conversations|novas conversas", re.IGNORECASE)
+_REACH_OUT = re.compile(
+    r"\b(error|erro|code)\W{0,3}463\b|reach.?out|starting new conversations|novas conversas", re.IGNORECASE
+)
 #: WhatsApp's answer to the message did not come back to UAZAPI.
 _UNPROVEN = re.compile(
     r"time[d ]?.?out|deadline exceeded|before .{0,40}returned|connection (closed|reset)|\beof\b|canceled", re.IGNORECASE
@@ -106,11 +108,15 @@ def _code(told: dict[str, Any], why: str) -> int | None:
 
 
 def _reach_out_wait(told: dict[str, Any]) -> float:
-    """Seconds until WhatsApp lets first contacts through again: the end of its lock, else of the quota's cycle."""
+    """Seconds until WhatsApp lets first contacts through again: the end of its lock, else, where the quota is used up,
+    of the quota's cycle, which may be weeks away."""
     details = told.get("details")
-    for block, name in (("reachout_timelock", "until"), ("new_chat_message_capping", "cycle_end")):
-        found = details.get(block) if isinstance(details, dict) else None
-        until = moment(found.get(name)) if isinstance(found, dict) else None
+    blocks = details if isinstance(details, dict) else {}
+    lock, quota = blocks.get("reachout_timelock"), blocks.get("new_chat_message_capping")
+    ends = [lock.get("until")] if isinstance(lock, dict) else []
+    if isinstance(quota, dict) and quota.get("status") == "CAPPED":
+        ends.append(quota.get("cycle_end"))
+    for until in map(moment, ends):
         seconds = (until - datetime.now(UTC)).total_seconds() if until else 0.0
         if seconds > 0:
             return seconds

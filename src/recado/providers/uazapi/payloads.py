@@ -30,8 +30,7 @@ from recado.domain.content import (
 from recado.domain.errors import FieldError
 from recado.domain.provider import Outgoing, Referenced
 from recado.providers import whatsapp
-
-Json = dict[str, Any]
+from recado.providers.uazapi.calls import Json
 
 TRACK_SOURCE = "recado"
 

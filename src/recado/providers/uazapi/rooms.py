@@ -28,6 +28,8 @@ _LONGEST_SUBJECT = 25
 _LONGEST_NEW_SUBJECT = 100
 _LONGEST_DESCRIPTION = 512
 _MOST_PARTICIPANTS = 50
+#: Where UAZAPI writes the ids of a participant.
+_IDS = ("JID", "PhoneNumber", "LID")
 
 
 class Rooms(Groups, Communities, Channels, Caller):
@@ -148,8 +150,7 @@ class Rooms(Groups, Communities, Channels, Caller):
     ) -> list[ParticipantResult]:
         asked = {"groupjid": group, "action": action, "participants": [number(one) for one in participants]}
         answer = await self._object(connection, "POST", "/group/updateParticipants", asked)
-        told = objects(answer.get("groupUpdated"))
-        return [_result(one, told) for one in participants]
+        return _results(participants, objects(answer.get("groupUpdated")))
 
     # --- communities ---------------------------------------------------------------------------------------
 
@@ -314,15 +315,19 @@ def _participant(raw: Json) -> Participant:
     return Participant(phone=party.phone, lid=party.lid, name=party.name, role="admin" if role else "member")
 
 
-def _result(participant: str, told: list[Json]) -> ParticipantResult:
-    """What UAZAPI says of one that was asked for. It may name them by another of their ids."""
-    asked = number(participant)
-    for one in told:
-        ids = {whatsapp.address(one.get(name)) for name in ("JID", "PhoneNumber", "LID")}
-        if asked in ids:
-            code = whole(one.get("Error")) or 0
-            return ParticipantResult(participant=participant, done=code == 0, code=str(code) if code else None)
-    return ParticipantResult(participant=participant, done=True)
+def _results(participants: Sequence[str], told: list[Json]) -> list[ParticipantResult]:
+    """What UAZAPI says of each that was asked for. It may name them by an id that we did not ask by: where one of those
+    failed, nobody that it does not name by ours counts as done."""
+    by_id = {found: one for one in told for name in _IDS if (found := whatsapp.address(one.get(name)))}
+    asked = {number(one) for one in participants}
+    others = [one for one in told if not asked & {whatsapp.address(one.get(name)) for name in _IDS}]
+    refused = next((one for one in others if whole(one.get("Error"))), {})
+    return [_result(one, by_id.get(number(one), refused)) for one in participants]
+
+
+def _result(participant: str, told: Json) -> ParticipantResult:
+    code = whole(told.get("Error")) or 0
+    return ParticipantResult(participant=participant, done=code == 0, code=str(code) if code else None)
 
 
 def _community(raw: Json, every: list[Json]) -> Community:

@@ -1,8 +1,9 @@
 """WAHA as a provider: sending, reading webhooks, media, health."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from recado.domain.content import MediaContent
 from recado.domain.errors import FieldError
@@ -44,7 +45,8 @@ from recado.providers.waha.sessions import Sessions
 
 _LARGEST_DOWNLOAD = 110 * 1024 * 1024
 _DOWNLOAD_SECONDS = 120.0
-_FILES = "/api/"
+#: Below these WAHA serves files, those of S3 too where it hands them on.
+_FILES = re.compile(r"/api/(?:files|s3)/")
 #: Fields of a request that name something, and say nothing.
 _NAMES = frozenset({"session", "chatId", "id", "reply_to", "messageId", "mimetype", "mentions"})
 
@@ -67,7 +69,11 @@ class Waha(Sessions, Contacts, Blocklist, Chats, Presence, Groups, Channels, Lab
     )
     connection_credentials: ClassVar[tuple[CredentialField, ...]] = (
         CredentialField(
-            name="session", required=False, secret=False, help="A session that exists already; else one is made."
+            name="session",
+            required=False,
+            secret=False,
+            own_server=True,
+            help="A session that exists already, on a server of your own; else one is made.",
         ),
         CredentialField(
             name="webhook_secret",
@@ -136,9 +142,14 @@ class Waha(Sessions, Contacts, Blocklist, Chats, Presence, Groups, Channels, Lab
     async def mark_read(self, connection: Connection, *, chat: str, provider_id: str) -> None:
         """Blue ticks: for the message, or in a group for everything unread, because a message of a group is named by its
         sender too. Raises `CallFailed`."""
-        request: dict[str, Any] = {"session": session(connection), "chatId": ids.chat_id(chat)}
-        if "@g.us" not in chat:
-            request["messageIds"] = [f"false_{ids.chat_id(chat)}_{provider_id}"]
+        if chat.endswith("@g.us"):
+            await self.mark_chat(connection, chat=chat, read=True)
+            return
+        request = {
+            "session": session(connection),
+            "chatId": ids.chat_id(chat),
+            "messageIds": [f"false_{ids.chat_id(chat)}_{provider_id}"],
+        }
         await self._ask(connection, "POST", "/api/sendSeen", json=request)
 
     async def show_typing(
@@ -221,7 +232,7 @@ class Waha(Sessions, Contacts, Blocklist, Chats, Presence, Groups, Channels, Lab
         return url
 
     async def _download(self, connection: Connection, url: str) -> AsyncIterator[bytes]:
-        where, carried = _where(connection.server, url)
+        where, carried = _where(connection, url)
         try:
             async with self._http.stream(
                 "GET",
@@ -251,13 +262,15 @@ def _chat(chat: str) -> str:
     return ids.chat_id(found) if found else chat
 
 
-def _where(server: Server, url: str) -> tuple[str, dict[str, str]]:
+def _where(connection: Connection, url: str) -> tuple[str, dict[str, str]]:
     """Where to fetch a file, and what to say there.
 
     WAHA writes its own host into the addresses of its files as it was configured (`WAHA_BASE_URL`), so only the path is
-    believed and the key goes to the registered server alone. Anything else is a signed address of an object store
-    (S3), which gets no header. Raises `CallFailed` for what is neither.
+    believed and the key goes to the registered server alone, for files and nothing else: who knows a webhook's secret
+    may write any address into one, and the key opens every session of the server. Anything else is a signed address of
+    an object store (S3), which gets no header. Raises `CallFailed` for what is neither.
     """
+    server = connection.server
     try:
         found, own = urlsplit(url), urlsplit(server.base_url)
         host, own_host = found.hostname, own.hostname
@@ -265,14 +278,17 @@ def _where(server: Server, url: str) -> tuple[str, dict[str, str]]:
         raise CallFailed("the media's address is none", code="untrusted_media_host", retryable=False) from None
     if not host or found.scheme not in ("http", "https"):
         raise CallFailed("the media's address is none", code="untrusted_media_host", retryable=False)
-    _, mark, path = found.path.partition(_FILES)
-    if not mark or "x-amz-signature=" in found.query.lower():
+    mark = _FILES.search(found.path)
+    if mark is None or "x-amz-signature=" in found.query.lower():
         if host == own_host:
             raise CallFailed("the media's address is no file of WAHA's", code="untrusted_media_host", retryable=False)
         return url, {}
-    if any(part in (".", "..") for part in path.replace("%2e", ".").replace("%2E", ".").split("/")):
+    path = found.path[mark.start() :]
+    *folders, name = unquote(found.path[mark.end() :]).split("/")
+    # Versions of 2024 keep the files of all sessions in one folder.
+    if {".", ".."} & {*folders, name} or (folders and session(connection) not in folders):
         raise CallFailed("the media's address leads elsewhere", code="untrusted_media_host", retryable=False)
-    return f"{base(server)}{mark}{path}", {**headers(server), "accept": "*/*"}
+    return f"{base(server)}{path}", {**headers(server), "accept": "*/*"}
 
 
 async def _read(message: Outgoing) -> payloads.File | Outcome:
@@ -290,12 +306,14 @@ async def _read(message: Outgoing) -> payloads.File | Outcome:
 
 
 def _accepted(request: payloads.Request, answer: wire.Answer) -> Outcome:
-    """What a 2xx says. An edit, a deletion or a pin has no documented answer; its target's id stands in for its own."""
+    """What a 2xx says. A reaction, edit, deletion or pin has no documented answer; its target's id stands in for its
+    own."""
     key = ids.answered(answer.data)
     if answer.data is None and answer.body.strip():
         return Unknown(why=f"HTTP {answer.status} with an answer that is not WAHA's")
     if request.target is not None:
-        if answer.data is False or answer.object.get("success") is False:
+        nothing = request.told and not answer.body.strip()
+        if nothing or answer.data is False or answer.object.get("success") is False:
             return Refused(code="refused", why="WAHA did not do it")
         return Accepted(provider_id=key.id if key else request.target)
     if key is None:

@@ -23,6 +23,9 @@ _EVERY_ENGINE = MEDIA_KINDS | {
     "delete",
 }
 
+#: Requests without a `reply_to`.
+_UNQUOTABLE = frozenset({"reaction", "edit", "delete", "forward", "pin"})
+
 _NOTES = (
     "Sends no plain audio, sticker or GIF: a sound goes as `voice` or as `document`.",
     "Buttons are left out: WAHA's own page says that they do not work at the moment.",
@@ -31,8 +34,8 @@ _NOTES = (
     "Changing the webhook of a running session restarts it.",
 )
 _OWN_IDS = (
-    "Texts, locations, contacts and polls carry an id that we choose (from WAHA 2026.4.3), so their receipts settle "
-    "what was unproven; media, lists and links do not."
+    "Texts, links without a preview of one's own, locations, contacts, polls and forwards carry an id that we choose "
+    "(from WAHA 2026.4.3), so their echoes and receipts settle what was unproven; media, lists and events do not."
 )
 _TAGS = (
     "Runs a browser per session. Receipts and presence need `tagsEventsOn`, which is switched on for the sessions that "
@@ -45,6 +48,7 @@ _STORE = "Chats and contacts need its store, which is switched on for the sessio
 GOWS = Capabilities(
     kinds=frozenset(_EVERY_ENGINE | {"list", "event"}),
     media=dict.fromkeys(MEDIA_KINDS, _MEDIA_LIMIT),
+    unquotable=_UNQUOTABLE - {"forward", "pin"},
     receipts=frozenset({"server_ack", "delivered", "read", "played"}),
     echoes_message_id=True,
     notes=(
@@ -59,24 +63,28 @@ GOWS = Capabilities(
 NOWEB = Capabilities(
     kinds=frozenset(_EVERY_ENGINE | {"list", "forward", "pin"}),
     media=GOWS.media,
+    unquotable=_UNQUOTABLE,
     receipts=GOWS.receipts,
     echoes_message_id=True,
     notes=(*_NOTES, _OWN_IDS, _STORE, "Does not follow or mute channels.", _NO_BLOCKING, _NO_DELETING),
 )
 WEBJS = Capabilities(
-    kinds=frozenset(_EVERY_ENGINE | {"forward", "pin"}),
+    kinds=frozenset(_EVERY_ENGINE | {"pin"}),
     media=GOWS.media,
+    unquotable=_UNQUOTABLE - {"forward"},
     receipts=GOWS.receipts,
     notes=(
         *_NOTES,
         _TAGS,
         "Tells of messages that are still waiting to be decrypted, and of archived chats; the only engine that does.",
         "Makes no link preview of one's own, creates, deletes, follows and mutes no channels, deletes no stories.",
+        "Forwarding is left out: it is answered without the new message's id, so that none could ever be proven.",
     ),
 )
 WPP = Capabilities(
     kinds=frozenset(_EVERY_ENGINE | {"forward"}),
     media=GOWS.media,
+    unquotable=_UNQUOTABLE - {"pin"},
     receipts=GOWS.receipts,
     notes=(
         *_NOTES,

@@ -1,7 +1,7 @@
 """WAHA's errors, and what they mean for a message.
 
 Three shapes (devlikeapro/waha `src/nestjs/AllExceptionsFilter.ts`): what Nest refuses is `{statusCode, message, error}`,
-a session in another state is `{error, session, status, expected}`, and everything unexpected is a 500 with
+a session that is not there or in another state `{error, session[, status, expected]}`, and everything unexpected a 500 with
 `{exception: {message, …}, request: {body: …}}`. The last repeats the whole request, so nothing of it is read but
 `exception.message`.
 """
@@ -40,18 +40,24 @@ _NOBODY = re.compile(
     r"no LID found for|not on whatsapp|number.{0,20}not.{0,10}registered|does not exist on whatsapp", re.IGNORECASE
 )
 _RATE = re.compile(r"rate-overlimit", re.IGNORECASE)
-_NO_SESSION = re.compile(
-    r"session.{0,80}(does not exist|not found|didn't find)|We didn't find a session", re.IGNORECASE | re.DOTALL
-)
+#: Said of a session that is there and does not run: "We didn't find a session … Please start it first".
+_STOPPED = re.compile(r"didn't find a session", re.IGNORECASE)
+_NO_SESSION = re.compile(r"session.{0,80}(does not exist|not found)", re.IGNORECASE | re.DOTALL)
+#: Said before anything is sent: WAHA could not put the file on WhatsApp's servers.
+_NOT_UPLOADED = re.compile(r"media upload failed on all hosts", re.IGNORECASE)
+#: By this name of its error WAHA's own HTTP client failed, with which it fetches files and nothing else of a message.
+_FETCHING = "AxiosError"
 _SENT_TEXT = 4
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """What WAHA itself says of a request it did not fulfil. `status` is the session's, where that is the reason."""
+    """What WAHA itself says of a request it did not fulfil. `status` is the session's, where that is the reason;
+    `without_media` that it broke on a file, before it sent anything."""
 
     why: str
     code: str
     status: str | None = None
+    without_media: bool = False
 
 
 def statement(answer: wire.Answer, hide: Iterable[str] = ()) -> Statement | None:
@@ -60,14 +66,16 @@ def statement(answer: wire.Answer, hide: Iterable[str] = ()) -> Statement | None
         return None
     said = answer.object
     if "exception" in said:
-        why = wire.told(_without(text(inner(said, "exception"), "message"), hide))
-        return Statement(why=why or "an error without a message", code=f"http_{answer.status}")
+        exception = inner(said, "exception")
+        why = wire.told(_without(text(exception, "message"), hide)) or "an error without a message"
+        without_media = exception.get("name") == _FETCHING or _NOT_UPLOADED.search(why) is not None
+        return Statement(why=why, code=f"http_{answer.status}", without_media=without_media)
     error, status = said.get("error"), text(said, "status")
     if isinstance(error, dict):
         return Statement(why=_why(error, hide), code=(text(error, "key") or f"http_{answer.status}").lower())
     if isinstance(error, str) and status is not None and "expected" in said:
         return Statement(why=f"{_why(said, hide, 'error')} ({status})", code="session_status", status=status)
-    if "statusCode" in said or "message" in said:
+    if "statusCode" in said or "message" in said or (isinstance(error, str) and "session" in said):
         return Statement(why=_why(said, hide), code=f"http_{answer.status}")
     return None
 
@@ -87,6 +95,8 @@ def _decided(status: int, said: Statement) -> Outcome | None:
         if found is ConnectionStatus.CONNECTED:
             return Retry(code=said.code, why=said.why)
         return NotConnected(why=said.why, status=found)
+    if said.without_media:
+        return Retry(code="media_unreachable", why=said.why)
     nack = _NACK.search(said.why)
     if nack is not None:
         return _nacked(nack[1], said.why)
@@ -94,6 +104,8 @@ def _decided(status: int, said: Statement) -> Outcome | None:
         return Limited(code="rate_overlimit", why=said.why, after=_RATE_WAIT)
     if _NOBODY.search(said.why):
         return Refused(code="not_on_whatsapp", why=said.why)
+    if status in (404, 422) and _STOPPED.search(said.why):
+        return NotConnected(why=said.why, status=STATUSES["STOPPED"])
     if status in (404, 422) and _NO_SESSION.search(said.why):
         return NotConnected(why=said.why, status=ConnectionStatus.LOGGED_OUT)
     if status in (400, 413, 415, 422):

@@ -24,7 +24,7 @@ class Unreadable(ValueError):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """What surrounds a payload. `stamp` is the event's own id, or a hash of it where an old version sends none."""
+    """What surrounds a payload. `stamp` is the event's own id, or a hash of it and its time where an old version sends none."""
 
     event: str
     payload: Json

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import secrets as random_source
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,8 +12,7 @@ from recado.domain.operations import Channel, Chat, Checked, Label, Person, Pict
 from recado.domain.provider import CallFailed, Connection
 from recado.providers import whatsapp
 from recado.providers.waha import ids, payloads
-from recado.providers.waha.calls import Calls, at, engine_of, file_of, not_readable, session
-from recado.providers.waha.capabilities import CHOOSES_IDS
+from recado.providers.waha.calls import Calls, at, file_of, not_readable, session
 from recado.providers.waha.reading import Json, flag, given, identifier, inner, moment, objects, rest, text, whole
 
 _STORY_COLOUR = "#38b42f"
@@ -238,16 +236,12 @@ class Stories(Calls, areas.Stories):
         request = _story(kind, content)
         if contacts is not None:
             request["contacts"] = [ids.chat_id(contact) for contact in contacts]
-        chosen: str | None = None
-        if engine_of(connection.server) in CHOOSES_IDS:
-            # The answer's shape is not documented; with an id of ours the story can be taken back whatever it is.
-            chosen = request["id"] = random_source.token_hex(16).upper()
+        # No id of ours: with one, NOWEB does not show the story to the number's own phone.
         answer = await self._ask(connection, "POST", at(connection, "status", kind), json=request)
         key = ids.answered(answer.data)
-        posted = key.id if key else chosen
-        if posted is None:
+        if key is None:
             raise CallFailed("The story was posted, but WAHA names no id of it.", code="bad_answer", retryable=False)
-        return posted
+        return key.id
 
     async def delete_story(self, connection: Connection, *, story: str) -> None:
         """Take a story back."""

@@ -38,12 +38,14 @@ Problem = tuple[str, str]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to the server. `target` is the message it is about, where it makes none of its own."""
+    """One request to the server. `target` is the message it is about, where it makes none of its own; `told` that what
+    became of it is the answer, so that no answer means that nothing did."""
 
     method: str
     path: str
     json: Json | None = None
     target: str | None = None
+    told: bool = False
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ def request(message: Outgoing, *, session: str, engine: str, file: File | None) 
     path, fields = (
         _link(message.content, engine) if message.kind == "link" else _BUILDERS[message.kind](message.content)
     )
-    if message.kind in _WITH_ID and engine in CHOOSES_IDS:
+    if path in _WITH_ID and engine in CHOOSES_IDS:
         fields = fields | {"id": ids.ours(message.message_id)}
     return _post(path, message, session, fields)
 
@@ -118,7 +120,8 @@ def _link(content: LinkContent, engine: str) -> tuple[str, Json]:
     body = content.body or content.url
     if content.url not in body:
         body = f"{body}\n{content.url}"
-    if engine not in CUSTOM_PREVIEWS or not content.title:
+    # GOWS breaks on a preview without a picture (`sendLinkCustomPreview` of its session).
+    if engine not in CUSTOM_PREVIEWS or not content.title or (engine == "GOWS" and not content.image):
         return "/api/sendText", {"text": body, "linkPreview": True}
     preview: Json = {"url": content.url, "title": content.title, "description": content.description or ""}
     if content.image:
@@ -189,7 +192,8 @@ def _reaction(message: Outgoing, session: str) -> Request:
 
 def _edit(message: Outgoing, session: str) -> Request:
     content: EditContent = message.content
-    return _on_message(message, session, "PUT", json={"text": content.body})
+    # The browser engines answer nothing when WhatsApp lets the message be edited no more (whatsapp-web.js `edit`).
+    return msgspec.structs.replace(_on_message(message, session, "PUT", json={"text": content.body}), told=True)
 
 
 def _delete(message: Outgoing, session: str) -> Request:
@@ -277,5 +281,5 @@ _ABOUT: dict[str, Callable[[Outgoing, str], Request]] = {
     "pin": _pin,
 }
 
-#: Kinds whose request has a field for an id of ours.
-_WITH_ID = frozenset({"text", "location", "contacts", "poll"})
+#: Requests that have a field for an id of ours, as forwarding has.
+_WITH_ID = frozenset({"/api/sendText", "/api/sendLocation", "/api/sendContactVcard", "/api/sendPoll"})

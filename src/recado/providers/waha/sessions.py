@@ -182,11 +182,12 @@ class Sessions(Calls):
     async def _configure(self, connection: Connection, name: str, described: Json, secret: str) -> None:
         config = inner(described, "config")
         ours = _webhook(connection, secret)
-        others = [hook for hook in objects(config.get("webhooks")) if not _is_ours(connection, hook)]
-        webhooks = [*others, ours]
-        if config.get("webhooks") == webhooks:
+        present = objects(config.get("webhooks"))
+        stale = [hook for hook in present if _is_ours(connection, hook)]
+        if len(stale) == 1 and all(stale[0].get(name) == value for name, value in ours.items()):
             return
-        changed = {"config": {**config, "webhooks": webhooks}}
+        others = [hook for hook in present if hook not in stale]
+        changed = {"config": {**config, "webhooks": [*others, ours]}}
         answer = await self._answer(connection, "PUT", f"/api/sessions/{quote(name, safe='')}", json=changed)
         if not answer.ok:
             raise errors.failed(answer, (*secrets(connection), secret))

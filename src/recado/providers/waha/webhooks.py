@@ -60,11 +60,13 @@ def read(body: bytes) -> list[ProviderEvent]:
     if not isinstance(event, str) or not isinstance(whole_body.get("session"), str) or not isinstance(payload, dict):
         raise ValueError("the body has no `event`, `session` and `payload`")
     me = inner(whole_body, "me")
+    at = moment(payload.get("timestamp")) or moment(whole_body.get("timestamp")) or datetime.now(UTC)
     envelope = Envelope(
         event=event,
         payload=payload,
-        stamp=text(whole_body, "id") or fingerprint([event, payload]),
-        at=moment(payload.get("timestamp")) or moment(whole_body.get("timestamp")) or datetime.now(UTC),
+        # Versions without event ids repeat themselves word for word (a session that works again): the time tells.
+        stamp=text(whole_body, "id") or fingerprint([event, payload, at]),
+        at=at,
         own=whatsapp.party(me.get("id"), me.get("lid"), me.get("jid")),
     )
     reader = _READERS.get(event)
@@ -125,7 +127,10 @@ def _message(envelope: Envelope) -> list[ProviderEvent]:
     payload = envelope.payload
     frame = _frame(envelope, payload)
     said = contents.read(payload, frame.key)
-    by_api = frame.from_me and payload.get("source") == "api"
+    # `source` is `app` once WAHA has forgotten what it sent, after ten minutes or a restart, and on some versions of
+    # NOWEB always (issue 1689). An id of ours is not forgotten.
+    ours = ids.message_of(frame.key.id, envelope.at) if frame.from_me else None
+    by_api = ours is not None or (frame.from_me and payload.get("source") == "api")
     if frame.chat.group == whatsapp.STORIES:
         return [_story(envelope, frame, said)]
     return [
@@ -141,7 +146,7 @@ def _message(envelope: Envelope) -> list[ProviderEvent]:
             media=said.media,
             from_me=frame.from_me,
             by_api=by_api,
-            message_id=ids.message_of(frame.key.id, envelope.at) if by_api else None,
+            message_id=ours,
             reply_to=said.reply_to,
             forwarded=said.forwarded,
             extra=said.extra,
@@ -190,9 +195,10 @@ def _edited(envelope: Envelope) -> list[ProviderEvent]:
     frame = _frame(envelope, envelope.payload)
     target = ids.bare(text(envelope.payload, "editedMessageId"))
     body = envelope.payload.get("body")
-    if target is None or not isinstance(body, str):
-        raise Unreadable("no edit")
     media = envelope.payload.get("hasMedia") is True
+    # An edit that WAHA cannot decrypt has an empty text; WhatsApp itself knows no empty one.
+    if target is None or not isinstance(body, str) or not (body or media):
+        raise Unreadable("no edit")
     said = contents.read(envelope.payload, frame.key) if media else None
     return [
         Edited(
@@ -236,10 +242,8 @@ def _ack(envelope: Envelope) -> list[ProviderEvent]:
     if told is None or (from_me if from_me is not None else key.from_me) is False:
         return []
     type_, state = told
-    place = key.chat or text(payload, "from") or ""
-    recipient = None
-    if whatsapp.party(place).group:
-        recipient = whatsapp.address(payload.get("participant"))
+    recipient = _recipient(envelope, key)
+    code, why = _failure(payload) if state is MessageStatus.FAILED else (None, None)
     return [
         Receipt(
             type=type_,
@@ -249,10 +253,30 @@ def _ack(envelope: Envelope) -> list[ProviderEvent]:
             state=state,
             message_id=ids.message_of(key.id, envelope.at),
             recipient=recipient,
-            code="ack_error" if state is MessageStatus.FAILED else None,
-            why="WhatsApp reports an error for the message" if state is MessageStatus.FAILED else None,
+            code=code,
+            why=why,
         )
     ]
+
+
+def _recipient(envelope: Envelope, key: MessageKey) -> str | None:
+    """Who of a group a receipt is from. NOWEB names there who wrote the message, and the reader in its own receipt."""
+    payload = envelope.payload
+    if not whatsapp.party(key.chat or payload.get("from")).group:
+        return None
+    receipt = inner(inner(payload, "_data"), "receipt")
+    found = whatsapp.address(receipt.get("userJid")) or whatsapp.address(payload.get("participant"))
+    return None if found in (envelope.own.phone, envelope.own.lid) else found
+
+
+def _failure(payload: Json) -> tuple[str, str]:
+    """Code and reason of an error; newer versions of NOWEB say WhatsApp's own code, and until when it holds."""
+    error = inner(payload, "error")
+    told = [part for name in ("code", "reason") if (part := text(error, name))]
+    until = text(error, "until")
+    more = " ".join((*told, *((f"until {until}",) if until else ())))
+    why = "WhatsApp reports an error for the message"
+    return text(error, "code") or "ack_error", f"{why}: {more}" if more else why
 
 
 # --- votes and answers ---------------------------------------------------------------------------------------

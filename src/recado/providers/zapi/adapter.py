@@ -1,5 +1,6 @@
 """Z-API as a provider: its instances, sending, webhooks' proof, media and health."""
 
+import asyncio
 import hmac
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -40,6 +41,8 @@ _LARGEST_DOWNLOAD = 110 * 1024 * 1024
 _DOWNLOAD_SECONDS = 120.0
 #: WhatsApp changes the code about this often (page instance/qrcode); Z-API names no end of its own.
 _QR_SECONDS = 20
+#: How long a refusal waits for the connection's status.
+_LOOK_SECONDS = 5.0
 _INSTANCES_PER_PAGE = 100
 _MOST_PAGES = 1_000
 
@@ -55,8 +58,8 @@ _CALLBACKS = (
 #: What `GET me` tells without its secrets: it also holds the token and every webhook's address.
 _ACCOUNT = ("name", "due", "paymentStatus", "created", "callRejectAuto", "autoReadMessage")
 
-#: Name and password of a proxy, in the text that tells of its failure.
-_USER_INFO = re.compile(rb'://[^\s/@"\\]+@')
+#: Name and password of a proxy, in the text that tells of its failure: whatever stands before the last `@` of a url.
+_USER_INFO = re.compile(r"://\S*@")
 
 
 class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
@@ -67,11 +70,11 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
         kinds=payloads.KINDS,
         media=payloads.MEDIA,
         replies=True,
+        unquotable=payloads.UNQUOTABLE,
         receipts=frozenset(state.value for state in notices.STATES.values()),
         notes=(
             "Z-API queues messages itself and waits 1 s behind each, on top of Recado's own pace.",
             "Whether a phone exists and whether media can be read shows only behind that queue, as message.failed.",
-            "Quotes go with text, media (but audio), link, location and contacts; other kinds go without the quote.",
             "Z-API does not tell the WhatsApp id of a forwarded message: it gets no receipts but a failure.",
             "Events go to groups only, lists to single chats only; newer pages of Z-API say that polls are for groups.",
             "Z-API has one route for audio: `voice` goes with a sound wave, `audio` without one.",
@@ -156,7 +159,8 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
             for one in objects(answer["content"]):
                 if one.get("name") == name:
                     return one
-            if page >= (number(answer.get("totalPage")) or 0):
+            pages = number(answer.get("totalPage"))
+            if len(answer["content"]) < _INSTANCES_PER_PAGE if pages is None else page >= pages:
                 return None
         raise unreadable()
 
@@ -291,16 +295,32 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
         try:
             request = payloads.request(message, media=media)
         except payloads.Unsendable as error:
-            return Refused(code="invalid", why=f"{message.kind}: {error}")
+            return Refused(code=error.code, why=f"{message.kind}: {error}")
         try:
             answer = await self.call(connection, request.method, request.route, json=request.json, query=request.query)
         except NoInstance as error:
             return NotConnected(why=str(error), status=ConnectionStatus.LOGGED_OUT)
         except HttpError as error:
             return wire.lost(error)
-        return _accepted(answer, request, message) or errors.outcome(
-            answer, secrets(connection.server, connection.credentials)
-        )
+        accepted = _accepted(answer, request, message)
+        if accepted is not None:
+            return accepted
+        outcome = errors.outcome(answer, secrets(connection.server, connection.credentials))
+        if isinstance(outcome, Refused) and outcome.code != "not_on_whatsapp":
+            return await self._unless_away(connection, outcome)
+        return outcome
+
+    async def _unless_away(self, connection: Connection, refused: Refused) -> Outcome:
+        """What a refusal in words that we do not know means: no page tells what Z-API answers while the number is not
+        connected, and messages that only have to wait for it must not fail."""
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                state = await self.status(connection)
+        except (CallFailed, TimeoutError):
+            return Retry(code=refused.code, why=refused.why)
+        if state.status is ConnectionStatus.CONNECTED:
+            return refused
+        return NotConnected(why=refused.why, status=state.status)
 
     async def mark_read(self, connection: Connection, *, chat: str, provider_id: str) -> None:
         """Blue ticks for a message. Raises `CallFailed`."""
@@ -322,8 +342,17 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
 
     def redact(self, body: bytes) -> bytes:
         """The body without the password of a proxy, which Z-API writes into the text that tells of its failure."""
-        plain = webhooks.plain(body)
-        return _USER_INFO.sub(b"://[hidden]@", plain) if b"ProxyCallback" in plain else body
+        if b"ProxyCallback" not in webhooks.plain(body):
+            return body
+        try:
+            found = webhooks.decode(body)
+            if found["type"] != "ProxyCallback":
+                return body
+            told = found.get("error")
+            shown = _USER_INFO.sub("://[hidden]@", told) if isinstance(told, str) else None
+            return msgspec.json.encode({**found, "error": shown})
+        except (ValueError, RecursionError):
+            return body
 
     def read(self, body: bytes) -> list[ProviderEvent]:
         """The events in a webhook body. Raises `ValueError` when it is not Z-API's shape."""

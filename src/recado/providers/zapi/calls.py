@@ -111,13 +111,14 @@ class Calls:
         return found[skipped : skipped + limit]
 
     async def do(self, connection: Connection, method: str, route: str, **sent: Any) -> Json:
-        """Have something done, which Z-API confirms by an empty answer, `value` or `success`. Raises `CallFailed`."""
+        """Have something done, which Z-API confirms by an empty answer, `value`, or `success` without `errors`. Raises
+        `CallFailed`."""
         answer = await self.ask(connection, method, route, **sent)
         if not answer.body.strip():
             return {}
         if not isinstance(answer.data, dict):
             raise unreadable()
-        if answer.data.get("value") is False or answer.data.get("success") is False:
+        if answer.data.get("value") is False or answer.data.get("success") is False or answer.data.get("errors"):
             raise CallFailed(_told(answer.data) or "Z-API says that it did not do it", code="not_done")
         return answer.data
 
@@ -130,6 +131,11 @@ def unreadable() -> CallFailed:
 def unable(what: str) -> CallFailed:
     """What to raise for a part of an operation that Z-API does not have."""
     return CallFailed(what, code="unsupported_by_provider", retryable=False)
+
+
+def part(value: str) -> str:
+    """A value as one part of a route."""
+    return quote(value, safe="@")
 
 
 def text(value: Mapping[str, Any], *names: str) -> str | None:

@@ -54,13 +54,17 @@ def _media_reader(kind: str, field: str) -> Callable[[Json], Content]:
 
 
 def _read_location(value: Json) -> Content | None:
-    latitude, longitude = value.get("latitude"), value.get("longitude")
-    if not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
+    latitude, longitude = _degrees(value.get("latitude")), _degrees(value.get("longitude"))
+    if latitude is None or longitude is None:
         return None
     place = _given(name=text(value, "name"), address=text(value, "address"))
     details = rest(value, "latitude", "longitude", "name", "address")
-    content = {"latitude": float(latitude), "longitude": float(longitude), **place}
+    content = {"latitude": latitude, "longitude": longitude, **place}
     return Content(kind="location", content=content, extra={"location": details} if details else {})
+
+
+def _degrees(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and abs(value) <= 360 else None
 
 
 def _read_contact(value: Json) -> Content:
@@ -91,8 +95,9 @@ def _read_list_reply(value: Json) -> Content:
 
 def _read_buttons(value: Json) -> Content:
     buttons = [
-        _given(id=text(button, "buttonId"), title=text(button.get("buttonText") or {}, "displayText"))
+        _given(id=text(button, "buttonId"), title=text(shown, "displayText") if isinstance(shown, dict) else None)
         for button in objects(value.get("buttons"))
+        for shown in (button.get("buttonText"),)
     ]
     details = rest(value, "message", "buttons")
     content = {"body": text(value, "message") or "", "buttons": buttons}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recado.domain.provider import CallFailed, NotConnected, Outcome, Refused
+from recado.domain.provider import CallFailed, Limited, NotConnected, Outcome, Refused, Unknown
 from recado.domain.states import ConnectionStatus
 from recado.providers import wire
 
@@ -19,9 +19,14 @@ _MEANINGS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("instance_gone", r"instance not found"),
         ("credentials", r"client-token|^null not allowed$|^\[.*\] not allowed$"),
         ("subscription_ended", r"must subscribe to this instance"),
-        ("not_connected", r"not connected|restore (the|a) session|disconnected"),
+        (
+            "not_connected",
+            r"not connected|restore (the|a) session|\b(device|phone|number|instance|whatsapp)\b.*\bdisconnected",
+        ),
         ("not_on_whatsapp", r"phone number does not exist|invalid phone number|^invalid phone$"),
         ("no_such_route", r"unable to find matching target resource"),
+        ("rate_limit", r"too many requests|rate limit"),
+        ("timeout", r"timeout|timed out"),
     )
 )
 _AWAY: Mapping[str, ConnectionStatus] = {
@@ -30,6 +35,9 @@ _AWAY: Mapping[str, ConnectionStatus] = {
     "subscription_ended": ConnectionStatus.DISCONNECTED,
     "not_connected": ConnectionStatus.DISCONNECTED,
 }
+
+#: Meanings behind which another try of a call may help.
+_PASSING = frozenset({"not_connected", "rate_limit", "timeout"})
 
 #: Texts of `DeliveryCallback.error` (page webhooks/on-message-send-examples) -> our code; the first that fits.
 _DELIVERY: tuple[tuple[str, str], ...] = (
@@ -83,6 +91,11 @@ def outcome(answer: wire.Answer, secrets: Iterable[str]) -> Outcome:
     status = away(found)
     if status is not None:
         return NotConnected(why=text, status=status)
+    if found == "rate_limit":
+        return Limited(code=found, why=text, after=wire.wait(answer.headers) or wire.DEFAULT_WAIT)
+    if found == "timeout":
+        # Z-API waited for WhatsApp, which may have the message.
+        return Unknown(why=text)
     if found is not None:
         return Refused(code=found, why=text)
     if answer.status in (401, 403, 429) or answer.status >= 500:
@@ -95,7 +108,7 @@ def failed(answer: wire.Answer, secrets: Iterable[str]) -> CallFailed:
     text = said(answer, secrets)
     found = meaning(text)
     if found is not None:
-        return CallFailed(text or found, code=found, retryable=found == "not_connected")
+        return CallFailed(text or found, code=found, retryable=found in _PASSING)
     if text is not None and answer.ok:
         return CallFailed(text, code="refused", retryable=False)
     return wire.failed(answer, text)

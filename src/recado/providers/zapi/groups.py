@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Literal
-from urllib.parse import quote
 
 from recado.domain.operations import (
     Channel,
@@ -19,7 +18,7 @@ from recado.domain.operations import (
 )
 from recado.domain.provider import CallFailed, Connection
 from recado.providers.zapi.addresses import address, community, group, party, phone
-from recado.providers.zapi.calls import Calls, Json, number, objects, rest, text, time, truth, unable, unreadable
+from recado.providers.zapi.calls import Calls, Json, number, objects, part, rest, text, time, truth, unable, unreadable
 
 _ACTIONS: Mapping[ParticipantAction, str] = {
     "add": "add-participant",
@@ -27,11 +26,9 @@ _ACTIONS: Mapping[ParticipantAction, str] = {
     "promote": "add-admin",
     "demote": "remove-admin",
 }
+_PER_PAGE = 100
+_MOST_PAGES = 100
 _INVITE = "https://chat.whatsapp.com/"
-
-
-def _part(value: str) -> str:
-    return quote(value, safe="@")
 
 
 class Rooms(Calls, Groups):
@@ -48,7 +45,7 @@ class Rooms(Calls, Groups):
 
     async def get_group(self, connection: Connection, *, group: str) -> Group:
         """A group with its participants and, where we are an admin, its invitation link."""
-        return _group(await self.ask_object(connection, "GET", f"group-metadata/{_part(phone(group))}"))
+        return _group(await self.ask_object(connection, "GET", f"group-metadata/{part(phone(group))}"))
 
     async def create_group(self, connection: Connection, *, subject: str, participants: Sequence[str]) -> Group:
         """Make a group. Who could not be added is under `extra.phonesNotAdded`, and gets no invitation of itself."""
@@ -95,7 +92,7 @@ class Rooms(Calls, Groups):
             why = "Z-API changes the four settings together and does not tell members_add: give it."
             raise CallFailed(why, code="invalid", retryable=False)
         if announce is None or locked is None or approval is None:
-            now = await self.ask_object(connection, "GET", f"light-group-metadata/{_part(phone(group))}")
+            now = await self.ask_object(connection, "GET", f"light-group-metadata/{part(phone(group))}")
             announce = _kept(announce, now, "adminOnlyMessage")
             locked = _kept(locked, now, "adminOnlySettings")
             approval = _kept(approval, now, "requireAdminApproval")
@@ -128,11 +125,11 @@ class Rooms(Calls, Groups):
 
     async def get_invite(self, connection: Connection, *, group: str) -> str:
         """The invitation link."""
-        return _link(await self.ask_object(connection, "GET", f"group-invitation-link/{_part(phone(group))}"))
+        return _link(await self.ask_object(connection, "GET", f"group-invitation-link/{part(phone(group))}"))
 
     async def reset_invite(self, connection: Connection, *, group: str) -> str:
         """A new invitation link; the old one ends."""
-        return _link(await self.do(connection, "POST", f"redefine-invitation-link/{_part(phone(group))}"))
+        return _link(await self.do(connection, "POST", f"redefine-invitation-link/{part(phone(group))}"))
 
     async def preview_invite(self, connection: Connection, *, link: str) -> Group:
         """The group behind an invitation link or its code."""
@@ -206,7 +203,13 @@ class Unions(Calls, Communities):
 
     async def list_communities(self, connection: Connection) -> list[Community]:
         """The communities that the number is in, without their groups."""
-        found = await self.ask_list(connection, "GET", "communities")
+        found: list[Json] = []
+        for page in range(1, _MOST_PAGES + 1):
+            query = {"page": page, "pageSize": _PER_PAGE}
+            listed = await self.ask_list(connection, "GET", "communities", query=query)
+            found += listed
+            if len(listed) < _PER_PAGE:
+                break
         return [_community(one) for one in found if text(one, "id")]
 
     async def get_community(self, connection: Connection, *, community: str) -> Community:
@@ -237,7 +240,7 @@ class Unions(Calls, Communities):
 
 
 def _bare(identifier: str) -> str:
-    return _part(community(identifier))
+    return part(community(identifier))
 
 
 def _community(raw: Json) -> Community:
@@ -265,7 +268,7 @@ class Newsletters(Calls, Channels):
         """A channel by its id; Z-API finds none by its link."""
         if "/" in channel:
             raise unable("Z-API finds a channel by its id, not by its link.")
-        return _channel(await self.ask_object(connection, "GET", f"newsletter/metadata/{_part(channel)}"))
+        return _channel(await self.ask_object(connection, "GET", f"newsletter/metadata/{part(channel)}"))
 
     async def create_channel(
         self, connection: Connection, *, name: str, description: str | None, picture: Picture | None

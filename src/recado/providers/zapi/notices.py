@@ -12,7 +12,7 @@ from recado.domain.states import ConnectionStatus, MessageStatus
 from recado.providers.zapi import errors, webhooks
 from recado.providers.zapi.addresses import address, party, person
 from recado.providers.zapi.calls import Json, objects, rest, text, time
-from recado.providers.zapi.webhooks import Message, envelope, fingerprint, moment, read_message, unknown
+from recado.providers.zapi.webhooks import Message, envelope, fingerprint, instant, moment, read_message, unknown
 
 #: `MessageStatusCallback.status`. `READ_BY_ME` is our own phone and becomes a change of the chat.
 STATES: Mapping[str, MessageStatus] = {
@@ -78,10 +78,11 @@ def _received(raw: Json) -> list[ProviderEvent]:
 def _delivery(raw: Json) -> list[ProviderEvent]:
     """A message left Z-API's queue for WhatsApp, or failed there. A forwarded one we know by its `zaapId` only, so a
     failure is told for both ids."""
-    at, why = moment(raw), text(raw, "error")
+    at, told = moment(raw), raw.get("error") or raw.get("errorCode")
     identifier, queued = text(raw, "messageId"), text(raw, "zaapId")
-    if why is None:
+    if not told:
         return [_receipt(identifier, MessageStatus.SERVER_ACK, at)] if identifier else [unknown(raw)]
+    why = told if isinstance(told, str) else "Z-API gives no reason"
     failed = [
         _receipt(one, MessageStatus.FAILED, at, code=errors.delivery_code(raw), why=why)
         for one in dict.fromkeys((identifier, queued))
@@ -97,7 +98,7 @@ def _status(raw: Json) -> list[ProviderEvent]:
     chat = party(raw.get("phone"), raw.get("chatLid"))
     if told == "READ_BY_ME":
         data = {"chat": address(raw.get("phone")), "change": "read", "messages": ids}
-        key = f"read:{fingerprint([data, raw.get('momment')])}"
+        key = f"read:{fingerprint([data, instant(raw)])}"
         return [Noticed(type="chat.updated", key=key, at=at, party=chat, data=data)]
     state = STATES.get(told) if isinstance(told, str) else None
     if state is None or not ids:
@@ -135,7 +136,7 @@ def _lost(why: str | None) -> ConnectionStatus:
 def _change(raw: Json, status: ConnectionStatus) -> ProviderEvent:
     return ConnectionChanged(
         type="instance.connected" if status is ConnectionStatus.CONNECTED else "instance.disconnected",
-        key=f"connection:{status.value}:{raw.get('momment') or fingerprint(raw)}",
+        key=f"connection:{status.value}:{instant(raw)}",
         at=moment(raw),
         status=status,
         reason=text(raw, "error"),
@@ -144,20 +145,20 @@ def _change(raw: Json, status: ConnectionStatus) -> ProviderEvent:
 
 
 def _presence(raw: Json) -> list[ProviderEvent]:
-    """It comes without a time or an id: what makes it one of a kind is the second it was read in."""
+    """It comes without a time or an id."""
     state, at = str(raw.get("status")).lower(), moment(raw)
     if state not in _PRESENCES:
         return [unknown(raw)]
     chat = address(raw.get("phone"))
     seen = time(raw.get("lastSeen"))
     data = {"state": state, "chat": chat, **({"last_seen": seen.isoformat()} if seen else {})}
-    key = f"presence:{chat}:{state}:{int(at.timestamp())}"
+    key = f"presence:{chat}:{state}:{instant(raw)}"
     return [Noticed(type="presence.updated", key=key, at=at, party=party(raw.get("phone")), data=data)]
 
 
 def _proxy(raw: Json) -> list[ProviderEvent]:
-    """Z-API gave up the instance's proxy and connects without it."""
-    key = f"proxy:{raw.get('momment') or fingerprint(raw)}"
+    """Z-API gave up the instance's proxy and connects without it. It comes without a time or an id."""
+    key = f"proxy:{instant(raw)}"
     data = {"proxy": rest(raw, "type", "instanceId", "momment")}
     return [Noticed(type="account.updated", key=key, at=moment(raw), data=data)]
 
@@ -166,9 +167,9 @@ def _proxy(raw: Json) -> list[ProviderEvent]:
 
 
 def _notification(message: Message, name: str) -> list[ProviderEvent]:
-    if name == "REVOKE" and message.id:
+    if name == "REVOKE":
         return [webhooks.deleted(message)]
-    if name == "CIPHERTEXT" and message.id:
+    if name == "CIPHERTEXT" and message.id and message.address:
         return [webhooks.waiting(message)]
     if name == "CHAT_LABEL_ASSOCIATION":
         return _labels(message) or [unknown(message.raw)]
@@ -181,8 +182,13 @@ def _notification(message: Message, name: str) -> list[ProviderEvent]:
     return [unknown(message.raw)]
 
 
+#: What tells a notification of a group from others. Ids alone do not: some are short numbers, and two examples share one.
+_FACTS = ("phone", "messageId", "notificationParameters", "requestMethod", "linkMode")
+
+
 def _key(message: Message, name: str) -> str:
-    return f"notification:{name}:{message.id or fingerprint(message.raw)}"
+    facts = [message.raw.get(fact) for fact in _FACTS]
+    return f"notification:{name}:{fingerprint([instant(message.raw), *facts])}"
 
 
 def _group(message: Message, name: str) -> ProviderEvent:
@@ -223,7 +229,7 @@ def _call(message: Message, name: str) -> ProviderEvent:
         "state": _CALLS[name],
         **rest({"direction": raw.get("callDirection"), "code": raw.get("code"), "group": message.chat.group}),
     }
-    key = f"call:{call}:{name}"
+    key = f"call:{call or fingerprint(raw)}:{name}"
     return Noticed(
         type="call.received",
         key=key,
@@ -243,7 +249,7 @@ def _labels(message: Message) -> list[ProviderEvent]:
         events.append(
             Noticed(
                 type="chat.updated",
-                key=f"label:{chat}:{label}:{change}:{message.raw.get('momment')}",
+                key=f"label:{chat}:{label}:{change}:{instant(message.raw)}",
                 at=message.at,
                 party=party(one.get("phone")),
                 data={"chat": chat, "change": change, "label": label},
@@ -255,7 +261,7 @@ def _labels(message: Message) -> list[ProviderEvent]:
 def _profile(message: Message, name: str) -> ProviderEvent:
     raw = message.raw
     data = rest({"name": raw.get("profileName"), "picture": raw.get("updatedPhoto")})
-    key = f"notification:{name}:{fingerprint([raw.get('phone'), raw.get('momment'), data])}"
+    key = f"notification:{name}:{fingerprint([raw.get('phone'), instant(raw), data])}"
     about = party(raw.get("phone"), raw.get("chatLid"), name=raw.get("profileName"))
     return Noticed(type="contact.updated", key=key, at=message.at, party=about, data=data)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from recado.domain.content import MediaContent, TextContent
 from recado.domain.operations import (
@@ -23,7 +22,7 @@ from recado.domain.operations import (
 )
 from recado.domain.provider import Connection
 from recado.providers.zapi.addresses import address, party, phone
-from recado.providers.zapi.calls import Calls, Json, number, objects, rest, text, time, truth, unable, unreadable
+from recado.providers.zapi.calls import Calls, Json, number, objects, part, rest, text, time, truth, unable, unreadable
 
 _EXPIRATIONS = {0: "OFF", 86_400: "24_HOURS", 604_800: "7_DAYS", 7_776_000: "90_DAYS"}
 
@@ -40,10 +39,6 @@ _MOST_PAGES = 100
 _READ_RECEIPTS = {"all": "enable", "none": "disable"}
 
 
-def _part(value: str) -> str:
-    return quote(value, safe="@")
-
-
 class People(Calls, Contacts, Blocklist):
     """The address book, who is on WhatsApp, and the blocklist."""
 
@@ -53,7 +48,7 @@ class People(Calls, Contacts, Blocklist):
 
     async def get_contact(self, connection: Connection, *, contact: str) -> Person:
         """What the phone knows of a contact. The address of the picture lives for 48 hours."""
-        return _contact(await self.ask_object(connection, "GET", f"contacts/{_part(phone(contact))}"))
+        return _contact(await self.ask_object(connection, "GET", f"contacts/{part(phone(contact))}"))
 
     async def check_numbers(self, connection: Connection, *, phones: Sequence[str]) -> list[Checked]:
         """Whether each number is on WhatsApp. A number that the answer leaves out is an answer that cannot be read."""
@@ -126,7 +121,7 @@ class Talks(Calls, Chats, Labels):
 
     async def get_chat(self, connection: Connection, *, chat: str) -> Chat:
         """One chat."""
-        return _chat({"phone": phone(chat), **await self.ask_object(connection, "GET", f"chats/{_part(phone(chat))}")})
+        return _chat({"phone": phone(chat), **await self.ask_object(connection, "GET", f"chats/{part(phone(chat))}")})
 
     async def archive_chat(self, connection: Connection, *, chat: str, archived: bool) -> None:
         """Archive a chat, or take it out."""
@@ -184,16 +179,16 @@ class Talks(Calls, Chats, Labels):
     async def update_label(self, connection: Connection, *, label: str, name: str, color: str | None) -> None:
         """Change a label's name and, where it is given, its colour."""
         body = {"name": name, **await self._color(connection, color)}
-        await self.do(connection, "POST", f"business/edit-tag/{_part(label)}", json=body)
+        await self.do(connection, "POST", f"business/edit-tag/{part(label)}", json=body)
 
     async def delete_label(self, connection: Connection, *, label: str) -> None:
         """Remove a label."""
-        await self.do(connection, "DELETE", f"business/tag/{_part(label)}")
+        await self.do(connection, "DELETE", f"business/tag/{part(label)}")
 
     async def label_chat(self, connection: Connection, *, chat: str, label: str, labelled: bool) -> None:
         """Put a label on a chat, or take it off."""
         action = "add" if labelled else "remove"
-        await self.do(connection, "PUT", f"chats/{_part(phone(chat))}/tags/{_part(label)}/{action}")
+        await self.do(connection, "PUT", f"chats/{part(phone(chat))}/tags/{part(label)}/{action}")
 
     async def _color(self, connection: Connection, color: str | None) -> Json:
         """The number of a colour, which Z-API lists by number."""
@@ -230,7 +225,7 @@ class Shop(Calls, Catalogue):
 
     async def list_products(self, connection: Connection, *, contact: str | None, limit: int) -> list[Product]:
         """Products of the number's own catalogue, or of a business's, page by page up to `limit`."""
-        route = f"catalogs/{_part(phone(contact))}" if contact else "catalogs"
+        route = f"catalogs/{part(phone(contact))}" if contact else "catalogs"
         found: list[Product] = []
         cursor: str | None = None
         while len(found) < limit:
@@ -247,13 +242,13 @@ class Shop(Calls, Catalogue):
         """One product of the number's own catalogue."""
         if contact:
             raise unable("Z-API reads single products of the number's own catalogue only.")
-        answer = await self.ask_object(connection, "GET", f"products/{_part(product)}")
+        answer = await self.ask_object(connection, "GET", f"products/{part(product)}")
         nested = answer.get("product")
         return _product(nested if isinstance(nested, dict) else answer)
 
     async def delete_product(self, connection: Connection, *, product: str) -> None:
         """Remove a product."""
-        await self.do(connection, "DELETE", f"products/{_part(product)}")
+        await self.do(connection, "DELETE", f"products/{part(product)}")
 
     async def list_collections(self, connection: Connection, *, contact: str | None) -> list[Collection]:
         """The number's own collections, without their products."""

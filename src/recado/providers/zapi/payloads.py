@@ -73,6 +73,10 @@ _FOLLOWING = frozenset({"orderRequestId", "paymentStatus"})
 class Unsendable(Exception):
     """A message that Z-API cannot send to this chat or about this message, whatever its content."""
 
+    def __init__(self, why: str, *, code: str = "invalid") -> None:
+        super().__init__(why)
+        self.code = code
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What to send. `names` is the field of the answer with the message's id; None where the answer is empty."""
@@ -97,12 +101,18 @@ def request(message: Outgoing, *, media: str | None = None) -> Request:
 
     Raises `Unsendable`.
     """
+    if message.reply_to is not None and message.kind in UNQUOTABLE:
+        raise _unquotable()
     made = _about(message) if message.kind in _ABOUT else _new(message, media)
     if made.json is not None and made.route.partition("/")[0] in _DELAYED:
         made.json["delayMessage"] = DELAY
     if made.json is not None and message.kind in QUOTING and message.reply_to is not None:
         made.json["messageId"] = message.reply_to.provider_id
     return made
+
+
+def _unquotable() -> Unsendable:
+    return Unsendable("Z-API cannot quote a message with this kind", code="unsupported_by_provider")
 
 
 def _new(message: Outgoing, media: str | None) -> Request:
@@ -287,6 +297,8 @@ def _order(message: Outgoing) -> Built:
     ]
     order = {"currency": content.currency, "products": products}
     if content.status == "pending" and not payment.keys() & _FOLLOWING:
+        if message.reply_to is not None:
+            raise _unquotable()
         return "send-order", _given(order=order, paymentSettings=payment)
     if message.reply_to is None:
         raise Unsendable("an order to follow must quote the message of the order")
@@ -361,6 +373,8 @@ def _about(message: Outgoing) -> Request:
 _ABOUT = frozenset({"reaction", "edit", "pin", "forward", "delete"})
 
 KINDS = frozenset(MEDIA) | frozenset(_BUILDERS) | _ABOUT
+#: Kinds that cannot carry a quote. An order to follow names the order's message by one.
+UNQUOTABLE = KINDS - QUOTING - {"order"}
 
 
 # --- limits ------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import msgspec
 
 from recado.domain.events import Deleted, Edited, Noticed, Party, ProviderEvent, Reacted, Received
 from recado.providers import whatsapp, wire
-from recado.providers.zapi.addresses import party
+from recado.providers.zapi.addresses import group, party
 from recado.providers.zapi.calls import Json, objects, rest, text, time
 from recado.providers.zapi.contents import READERS, Content
 
@@ -50,6 +50,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """Our address of the chat."""
         return self.chat.group or self.chat.phone or self.chat.lid or ""
 
+    @property
+    def talks(self) -> bool:
+        """Whether it is in a chat. A story is none: what is said about one belongs to no conversation."""
+        return self.address not in ("", whatsapp.STORIES)
+
 
 # --- bodies ------------------------------------------------------------------------------------------------
 
@@ -60,7 +65,10 @@ def decode(body: bytes) -> Json:
     found = wire.decode_webhook(body)
     if not isinstance(found.get("type"), str):
         raise ValueError("the body has no `type`")
-    return _without_nul(found) if b"\\u0000" in body else found
+    try:
+        return _without_nul(found) if b"\\u0000" in body else found
+    except RecursionError:
+        raise ValueError("the body is nested too deeply") from None
 
 
 def plain(body: bytes) -> bytes:
@@ -98,6 +106,12 @@ def moment(raw: Json) -> datetime:
     return time(raw.get("momment")) or datetime.now(UTC)
 
 
+def instant(raw: Json) -> str:
+    """What tells an event from a later one that says the same: Z-API's time, else the second that it is read in."""
+    told = raw.get("momment")
+    return str(told) if time(told) else f"read-{int(datetime.now(UTC).timestamp())}"
+
+
 def fingerprint(value: Any) -> str:
     """A short name of some facts."""
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:32]
@@ -115,7 +129,7 @@ def envelope(raw: Json) -> Message:
     chat = party(raw.get("phone"), raw.get("chatLid"), name=chat_name)
     if in_group or chat.group:
         # The id of a group stands alone: `chatLid` and `senderLid` are people.
-        chat = party(raw.get("phone"), name=chat_name)
+        chat = party(group(raw.get("phone")) if raw.get("isGroup") is True else raw.get("phone"), name=chat_name)
         named = (raw.get("participantPhone"), raw.get("participantLid"))
         # Only where the author is not named: beside a phone it need not be the same person's.
         author = party(*(named if any(named) else (raw.get("senderLid"),)), name=raw.get("senderName"))
@@ -134,7 +148,9 @@ def read_message(message: Message) -> ProviderEvent:
     kind = next((name for name in READERS if raw.get(name) not in (None, {}, [])), None)
     special = _SPECIAL.get(kind or "")
     if special is not None and kind is not None and isinstance(raw[kind], dict):
-        return special(message, raw[kind])
+        return special(message, raw[kind]) if message.talks else unknown(raw)
+    if not message.id or not message.address:
+        return unknown(raw)
     if kind is None and raw.get("waitingMessage") is True:
         return waiting(message)
     content = _content(kind, raw)
@@ -146,9 +162,10 @@ def read_message(message: Message) -> ProviderEvent:
             party=message.sender,
             data={"provider_id": message.id, "kind": content.kind, "content": content.content},
         )
-    if not message.id or not message.address:
-        return unknown(raw)
     if raw.get("isEdit") is True:
+        if content.kind == "unknown":
+            # It would replace what the message said by nothing.
+            return unknown(raw)
         return Edited(
             type="message.edited",
             key=f"edit:{message.id}:{fingerprint([raw.get('momment'), content.content])}",
@@ -191,6 +208,8 @@ def waiting(message: Message) -> ProviderEvent:
 def deleted(message: Message) -> ProviderEvent:
     """A message taken back. The page names the notification only: the quoted id is tried before the notice's own."""
     target = text(message.raw, "referenceMessageId") or message.id
+    if not target or not message.talks:
+        return unknown(message.raw)
     return Deleted(
         type="message.deleted",
         key=f"delete:{target}",
@@ -234,13 +253,20 @@ def _about(value: Json) -> Json:
     return found if isinstance(found, dict) else {}
 
 
+def _key(message: Message, value: Json) -> str:
+    """No page tells whether `messageId` is that of the reaction, vote or answer, or of the message it is about: then
+    the next one of the same person, or another person's, has the same."""
+    said = [message.sender.identities(), message.raw.get("momment"), value]
+    return f"message:{message.id}:{fingerprint(said)}"
+
+
 def _reacted(message: Message, value: Json) -> ProviderEvent:
     target = text(_about(value), "messageId")
     if target is None:
         return unknown(message.raw)
     return Reacted(
         type="reaction.received",
-        key=f"message:{message.id or fingerprint(value)}",
+        key=_key(message, value),
         at=time(value.get("time")) or message.at,
         target=target,
         chat=message.chat,
@@ -254,7 +280,7 @@ def _voted(message: Message, value: Json) -> ProviderEvent:
     options = [text(option, "name") or "" for option in objects(value.get("options"))]
     return Noticed(
         type="poll.voted",
-        key=f"message:{message.id or fingerprint(value)}",
+        key=_key(message, value),
         at=message.at,
         party=message.sender,
         data={"poll": text(value, "pollMessageId"), "options": options, "chat": message.address},
@@ -264,7 +290,7 @@ def _voted(message: Message, value: Json) -> ProviderEvent:
 def _answered(message: Message, value: Json) -> ProviderEvent:
     return Noticed(
         type="event.answered",
-        key=f"message:{message.id or fingerprint(value)}",
+        key=_key(message, value),
         at=time(value.get("time")) or message.at,
         party=message.sender if message.sender.identities() else party(value.get("responseFrom")),
         data={

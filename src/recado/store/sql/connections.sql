@@ -1,19 +1,30 @@
 -- name: insert_connection
 -- Place an instance on a server.
-INSERT INTO connections (company_id, id, instance_id, server_id, kind, rank, status, credentials, account, hook_key)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO connections (company_id, id, instance_id, server_id, kind, rank, status, credentials, account, hook_key,
+                         active)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 RETURNING company_id, id, instance_id, server_id, kind, rank, status, status_reason, status_at, credentials, account,
-          hook_key, pairing, checked_at;
+          hook_key, pairing, checked_at, active, activated_by, opened;
 
 -- name: list_of_instances
 -- The connections of several instances, the best rank first.
-SELECT company_id, id, instance_id, server_id, kind, rank, status, status_reason, status_at, credentials, account,
-       hook_key, pairing, checked_at
-FROM connections WHERE company_id = $1 AND instance_id = ANY($2::uuid[]) ORDER BY instance_id, rank;
+SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.rank, c.status, c.status_reason, c.status_at,
+       c.credentials, c.account, c.hook_key, c.pairing, c.checked_at, c.active, c.activated_by, c.opened,
+       l.latency_ms, l.error_rate, l.heard_at, l.evidence
+FROM connections c LEFT JOIN liveness l ON l.company_id = c.company_id AND l.connection_id = c.id
+WHERE c.company_id = $1 AND c.instance_id = ANY($2::uuid[]) ORDER BY c.instance_id, c.rank;
+
+-- name: get_connection
+-- One connection of an instance.
+SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.rank, c.status, c.status_reason, c.status_at,
+       c.credentials, c.account, c.hook_key, c.pairing, c.checked_at, c.active, c.activated_by, c.opened,
+       l.latency_ms, l.error_rate, l.heard_at, l.evidence
+FROM connections c LEFT JOIN liveness l ON l.company_id = c.company_id AND l.connection_id = c.id
+WHERE c.company_id = $1 AND c.instance_id = $2 AND c.id = $3;
 
 -- name: lock_connection
 -- A connection and its instance, held against other changes of status. Weak enough for messages to be accepted.
-SELECT c.id, c.instance_id, c.kind, c.rank, c.status, c.status_reason, c.pairing, c.checked_at,
+SELECT c.id, c.instance_id, c.kind, c.rank, c.status, c.status_reason, c.pairing, c.checked_at, c.active,
        i.status AS instance_status, i.paused, i.phone
 FROM connections c JOIN instances i ON i.company_id = c.company_id AND i.id = c.instance_id
 WHERE c.company_id = $1 AND c.id = $2
@@ -32,11 +43,9 @@ SET status = $3, status_reason = $4, pairing = $5, checked_at = $6,
     status_at = CASE WHEN status = $3 THEN status_at ELSE $6 END
 WHERE company_id = $1 AND id = $2;
 
--- name: best_status
--- The status of the connection that an instance uses: the best rank among those that send, else the best rank.
-SELECT status, status_reason FROM connections
-WHERE company_id = $1 AND instance_id = $2
-ORDER BY (status = ANY($3::text[])) DESC, rank LIMIT 1;
+-- name: active_status
+-- How the connection that an instance sends through stands.
+SELECT status, status_reason FROM connections WHERE company_id = $1 AND instance_id = $2 AND active;
 
 -- name: set_checked
 -- Remember that a connection was asked and nothing had changed.
@@ -46,10 +55,65 @@ UPDATE connections SET checked_at = $3 WHERE company_id = $1 AND id = $2;
 -- New credentials of a connection.
 UPDATE connections SET credentials = $3, account = $4 WHERE company_id = $1 AND id = $2;
 
+-- name: lock_session
+-- One at a time opens a connection's session, so that the secrets we keep are those that the provider has.
+SELECT pg_advisory_xact_lock(hashtext('recado.session'), hashtext($1::uuid::text));
+
+-- name: set_session
+-- The session that we made for a connection at its provider.
+UPDATE connections SET credentials = $3, account = $4, opened = true WHERE company_id = $1 AND id = $2;
+
+-- name: unset_ranks
+-- Make room for new ranks: they are unique at every moment.
+UPDATE connections SET rank = -rank WHERE company_id = $1 AND instance_id = $2;
+
+-- name: set_ranks
+-- The ranks of an instance's connections.
+UPDATE connections c SET rank = w.rank
+FROM unnest($2::uuid[], $3::integer[]) AS w (id, rank) WHERE c.company_id = $1 AND c.id = w.id;
+
+-- name: deactivate
+-- The instance's connection stands by, for another to become the active one.
+UPDATE connections SET active = false WHERE company_id = $1 AND instance_id = $2 AND active;
+
+-- name: activate
+-- The instance sends through this connection.
+UPDATE connections SET active = true, activated_by = $3, activated_at = now() WHERE company_id = $1 AND id = $2;
+
+-- name: delete_connection
+-- Remove a connection and give back its place.
+WITH gone AS (
+    DELETE FROM connections WHERE company_id = $1 AND id = $2 RETURNING server_id
+)
+UPDATE servers s SET instances = greatest(s.instances - 1, 0) FROM gone WHERE s.id = gone.server_id;
+
+-- name: candidates
+-- Instances whose active connection does not send while another one could, or that could go back to a better one; and
+-- whose settings leave that to us. Whether it is time is decided on the locked rows.
+SELECT DISTINCT s.company_id, s.instance_id
+FROM connections s
+JOIN connections a ON a.company_id = s.company_id AND a.instance_id = s.instance_id AND a.active
+JOIN instances i ON i.company_id = s.company_id AND i.id = s.instance_id
+JOIN servers v ON v.id = s.server_id
+JOIN servers w ON w.id = a.server_id
+WHERE NOT s.active AND s.status = ANY($1::text[]) AND v.healthy AND (
+    ((a.status <> ALL($1::text[]) OR NOT w.healthy) AND i.settings #>> '{failover,mode}' IS DISTINCT FROM 'manual')
+    OR (s.rank < a.rank AND s.status = 'connected' AND a.activated_by <> 'requested'
+        AND i.settings #>> '{failover,back}' IS DISTINCT FROM 'manual'
+        AND i.settings #>> '{failover,mode}' IS DISTINCT FROM 'manual'))
+ORDER BY s.company_id, s.instance_id LIMIT $2;
+
+-- name: standings
+-- The connections of an instance with how long each has stood as it does, the best rank first.
+SELECT c.id, c.kind, c.rank, c.status, c.status_reason, c.status_at, c.active, c.activated_by, c.activated_at,
+       s.healthy, s.unhealthy_since
+FROM connections c JOIN servers s ON s.id = c.server_id
+WHERE c.company_id = $1 AND c.instance_id = $2 ORDER BY c.rank;
+
 -- name: load_instance
 -- What sending and receiving need of instances: settings, connections in rank order, their servers.
 SELECT i.company_id, i.id, i.name, i.status, i.paused, i.settings,
-       c.id AS connection_id, c.kind, c.status AS connection_status, c.rank, c.credentials, c.account, c.hook_key,
+       c.id AS connection_id, c.kind, c.status AS connection_status, c.rank, c.active, c.credentials, c.account, c.hook_key,
        c.server_id, s.base_url, s.credentials AS server_credentials
 FROM instances i
 LEFT JOIN connections c ON c.company_id = i.company_id AND c.instance_id = i.id

@@ -5,19 +5,33 @@ WITH given AS MATERIALIZED (
     SELECT g.*, more ->> 'reply_to' AS reply_to, more ->> 'client_id' AS client_id, more -> 'metadata' AS metadata,
            (more ->> 'send_at')::timestamptz AS send_at, coalesce((more ->> 'delay_ms')::integer, 0) AS delay_ms,
            coalesce((more ->> 'typing_ms')::integer, 0) AS typing_ms, more ->> 'idempotency_key' AS idempotency_key,
+           coalesce((more ->> 'fallback')::boolean, false) AS fallback,
            decode(more ->> 'fingerprint', 'hex') AS fingerprint
     FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::text[],
-        $9::jsonb[], $10::text[], $11::jsonb[]
-    ) AS g (company_id, id, instance_id, conversation_id, contact_id, type, priority, address, content, lane_key, more)
+        $9::jsonb[], $10::text[], $11::jsonb[], $12::boolean[]
+    ) AS g (company_id, id, instance_id, conversation_id, contact_id, type, priority, address, content, lane_key, more,
+            budgeted)
 ), fresh AS (
     INSERT INTO idempotency (company_id, key, fingerprint, message_id)
     SELECT company_id, idempotency_key, fingerprint, id FROM given WHERE idempotency_key IS NOT NULL
     ORDER BY company_id, idempotency_key, id
     ON CONFLICT DO NOTHING
     RETURNING message_id
+), unknown AS MATERIALIZED (
+    -- The chats whose messages are first contacts. Locked, so that whoever receives their first answer sees all of them.
+    SELECT v.company_id, v.id
+    FROM (SELECT company_id, instance_id, conversation_id, bool_or(budgeted) AS budgeted FROM given
+          WHERE budgeted IS NOT NULL GROUP BY company_id, instance_id, conversation_id) g
+    JOIN instances i ON i.company_id = g.company_id AND i.id = g.instance_id
+    JOIN conversations v ON v.company_id = g.company_id AND v.id = g.conversation_id
+    WHERE v.last_received_at IS NULL
+      AND (i.cold_until > now() OR (g.budgeted AND (v.reached_at IS NULL OR v.reached_at < i.cold_since)))
+    ORDER BY v.company_id, v.id
+    FOR SHARE OF v
 ), new AS MATERIALIZED (
-    SELECT g.*, greatest(coalesce(g.send_at, now()), now()) AS due_at FROM given g
+    SELECT g.*, greatest(coalesce(g.send_at, now()), now()) AS due_at, u.id IS NOT NULL AS cold
+    FROM given g LEFT JOIN unknown u ON u.company_id = g.company_id AND u.id = g.conversation_id
     WHERE g.idempotency_key IS NULL OR g.id IN (SELECT message_id FROM fresh)
 ), woken AS (
     INSERT INTO lanes AS l (company_id, instance_id, key, next_at, woken)
@@ -35,8 +49,11 @@ WITH given AS MATERIALIZED (
            address, content, reply_to, client_id, metadata, now()
     FROM new
 ), work AS (
-    INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms)
-    SELECT company_id, id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms FROM new
+    INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms, fallback, cold,
+                        conversation_id)
+    SELECT company_id, id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms, fallback, cold,
+           CASE WHEN cold THEN conversation_id END
+    FROM new
 ), listening AS MATERIALIZED (
     -- The message's own row says that it was queued; the event is written where an endpoint asked for it.
     SELECT c.company_id FROM (SELECT DISTINCT company_id FROM new) c
@@ -178,6 +195,10 @@ WITH gone AS (
 UPDATE messages m SET status = 'cancelled' FROM gone
 WHERE m.company_id = $1 AND m.id = gone.message_id
 RETURNING m.id, m.conversation_id, m.client_id, m.metadata, m.address, m.type
+
+-- name: has_fallback
+-- Whether a waiting message may go as text where a provider cannot render it.
+SELECT fallback FROM outbox WHERE company_id = $1 AND message_id = $2
 
 -- name: lock_lanes
 -- Hold an instance's lanes still while its queue is changed.

@@ -5,6 +5,29 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS w (company_id, instance_id, i
 JOIN messages m ON m.company_id = w.company_id AND m.id = w.id AND m.instance_id = w.instance_id
 WHERE m.direction = 'outbound'
 
+-- name: find_in_flight
+-- Messages to whom echoes name that are in flight, or unproven and recent, and have no id of the provider yet.
+SELECT DISTINCT w.place, m.id, m.type, m.content
+FROM unnest($1::integer[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS w (place, company_id, instance_id, kind, value)
+JOIN identities i ON i.company_id = w.company_id AND i.kind = w.kind AND i.value = w.value
+JOIN conversations v ON v.company_id = w.company_id AND v.instance_id = w.instance_id AND v.contact_id = i.contact_id
+CROSS JOIN LATERAL (
+    -- The lane of the instance, or those of the person's addresses.
+    (SELECT l.message_id AS id
+     FROM (SELECT '' AS key UNION ALL
+           SELECT n.value FROM identities n WHERE n.company_id = v.company_id AND n.contact_id = v.contact_id) k
+     JOIN lanes l ON l.company_id = w.company_id AND l.instance_id = w.instance_id AND l.key = k.key COLLATE "C"
+     WHERE l.message_id IS NOT NULL)
+    UNION
+    (SELECT r.id FROM (
+        SELECT b.id, b.status FROM messages b
+        WHERE b.company_id = w.company_id AND b.conversation_id = v.id AND b.id >= $6 ORDER BY b.id DESC LIMIT 200
+     ) r WHERE r.status = 'unproven')
+) c
+JOIN messages m ON m.company_id = w.company_id AND m.id = c.id AND m.conversation_id = v.id
+WHERE m.direction = 'outbound' AND m.provider_id IS NULL AND m.status IN ('queued', 'unproven')
+ORDER BY w.place, m.id
+
 -- name: lock_messages
 -- The messages that receipts are about, held still. One that a sender is finishing is left out rather than waited
 -- for, since the sender locks several in an order of its own.

@@ -9,7 +9,9 @@ SELECT * FROM unnest(
 -- name: amend
 -- Messages that were edited or taken back: new content where there is any, and a note of when.
 UPDATE messages m SET
-    content = coalesce(w.content, m.content),
+    -- An edited caption comes without the file, which stays.
+    content = CASE WHEN m.content ? 'media_id' THEN m.content || coalesce(w.content, '{}')
+        ELSE coalesce(w.content, m.content) END,
     metadata = coalesce(m.metadata, '{}') || w.metadata
 FROM unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::jsonb[]) AS w (company_id, id, content, metadata)
 WHERE m.company_id = w.company_id AND m.id = w.id

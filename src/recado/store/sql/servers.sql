@@ -3,18 +3,18 @@
 INSERT INTO servers (id, company_id, name, kind, base_url, credentials, max_instances, region, hook_key)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 RETURNING id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-          unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at;
+          unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at;
 
 -- name: get_server
 -- One server.
 SELECT id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-       unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at
+       unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at
 FROM servers WHERE id = $1;
 
 -- name: list_servers
 -- A page of servers, the oldest first, filtered by kind and company.
 SELECT id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-       unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at
+       unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at
 FROM servers
 WHERE ($1::uuid IS NULL OR id > $1) AND ($2::text IS NULL OR kind = $2) AND ($3::uuid IS NULL OR company_id = $3)
 ORDER BY id LIMIT $4;
@@ -25,12 +25,12 @@ UPDATE servers
 SET name = $2, base_url = $3, credentials = $4, max_instances = $5, region = $6, status = $7
 WHERE id = $1
 RETURNING id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-          unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at;
+          unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at;
 
 -- name: lock_server
 -- One server, held against other changes.
 SELECT id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-       unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at
+       unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at
 FROM servers WHERE id = $1 FOR NO KEY UPDATE;
 
 -- name: delete_server
@@ -41,10 +41,12 @@ DELETE FROM servers WHERE id = $1;
 -- What a check found. unhealthy_since is the time of the first of the failed checks in a row.
 UPDATE servers
 SET healthy = $2, health_error = $3, latency_ms = $4, version = coalesce($5, version), checked_at = $6,
+    calls = faded(calls, counted_at, $6) + 1, counted_at = $6,
+    failures = faded(failures, counted_at, $6) + CASE WHEN $2 THEN 0 ELSE 1 END,
     unhealthy_since = CASE WHEN $2 THEN NULL ELSE coalesce(unhealthy_since, $6) END
 WHERE id = $1
 RETURNING id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-          unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at;
+          unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at;
 
 -- name: lock_placement
 -- One placement of a kind at a time, so that "the fewest instances" holds among concurrent creations.
@@ -62,14 +64,14 @@ WHERE id = (
     FOR NO KEY UPDATE
 )
 RETURNING id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-          unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at;
+          unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at;
 
 -- name: place_on
 -- Take a place on one server, if it is active, has room and may be used by the company.
 UPDATE servers SET instances = instances + 1
 WHERE id = $1 AND status = 'active' AND instances < max_instances AND (company_id IS NULL OR company_id = $2)
 RETURNING id, company_id, name, kind, base_url, credentials, max_instances, instances, region, status, healthy,
-          unhealthy_since, health_error, latency_ms, version, checked_at, hook_key, created_at;
+          unhealthy_since, health_error, latency_ms, error_rate, version, checked_at, hook_key, created_at;
 
 -- name: free_places
 -- Give back the places of the connections that an instance has.
@@ -103,6 +105,19 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- Take servers for checking: whoever claims next sees them as just checked.
 UPDATE servers SET checked_at = $2 WHERE id = ANY($1::uuid[]);
 
--- name: count_by_health
--- How many servers answer, and how many do not.
-SELECT kind, healthy, count(*) AS servers FROM servers GROUP BY kind, healthy;
+-- name: count_calls
+-- Add calls of several servers to what is counted of them. In the order of their ids, as everybody who holds several.
+WITH held AS MATERIALIZED (
+    SELECT s.id, w.calls, w.failures FROM unnest($1::uuid[], $2::float8[], $3::float8[]) AS w (id, calls, failures)
+    JOIN servers s ON s.id = w.id ORDER BY s.id FOR NO KEY UPDATE OF s
+)
+UPDATE servers s SET calls = faded(s.calls, s.counted_at, $4) + h.calls,
+    failures = faded(s.failures, s.counted_at, $4) + h.failures, counted_at = $4
+FROM held h WHERE s.id = h.id;
+
+-- name: measure
+-- Of each kind: how many servers answer and how many do not, the worst latency and error rate, and since when the one
+-- that has been away longest is away.
+SELECT kind, count(*) FILTER (WHERE healthy) AS healthy, count(*) FILTER (WHERE NOT healthy) AS unhealthy,
+       max(latency_ms) AS latency_ms, max(error_rate) AS error_rate, min(unhealthy_since) AS unhealthy_since
+FROM servers GROUP BY kind;
