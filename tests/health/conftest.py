@@ -124,6 +124,11 @@ class World:
         async with self.runtime.db.tenant(self.company) as connection:
             await connections.change_status(connection, self.runtime, self.company, connection_id, state)
 
+    async def set_status_at(self, number: ConnectionView, at: datetime) -> None:
+        """Its status is from then."""
+        async with self.runtime.db.work() as connection:
+            await connection.execute("UPDATE connections SET status_at = $2 WHERE id = $1", number.id, at)
+
     async def status(self, number: ConnectionView) -> tuple[str, str | None]:
         async with self.runtime.db.work() as connection:
             row = await connection.fetchrow("SELECT status, status_reason FROM connections WHERE id = $1", number.id)
@@ -185,6 +190,7 @@ class World:
     async def acknowledge(self, number: ConnectionView, message_id: UUID) -> None:
         """The receipt of a message comes now."""
         async with self.runtime.db.work() as connection:
+            await connection.execute("UPDATE messages SET status = 'server_ack' WHERE id = $1", message_id)
             await connection.execute(
                 "INSERT INTO receipts (company_id, instance_id, provider_id, state, message_id, at, created_at)"
                 " VALUES ($1, $2, $3, 'server_ack', $4, $5, $5)",
@@ -222,7 +228,6 @@ async def shared_database(server: databases.Server) -> AsyncIterator[Database]:
 async def database(shared_database: Database) -> Database:
     """Both pools on a database in which nothing is."""
     async with shared_database.work() as connection:
-        await connection.execute("RESET ROLE")
         await connection.execute(_EMPTY)
     return shared_database
 

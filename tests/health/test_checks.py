@@ -2,15 +2,18 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from recado.domain.provider import CallFailed, Health
+from recado.domain import provider
+from recado.domain.provider import CallFailed, ConnectionState, Health
 from recado.services import servers
+from recado.store import connections, liveness
 from recado.store.servers import Server
 from recado.telemetry import metrics
 from recado.workers.health import HealthWorker
-from tests.health.conftest import CONNECTED, World
+from tests.health.conftest import CONNECTED, DISCONNECTED, World
 
 
 async def _server(world: World) -> Server:
@@ -62,6 +65,98 @@ async def test_due_connections_are_checked_once_and_not_all_at_once(world: World
     )
     await asyncio.gather(*(worker.check_connections(at) for worker in workers))
     assert world.phone.calls.count("status") == 40
+
+
+async def test_an_answer_that_news_overtook_is_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = await world.number()
+
+    async def slow(connection: provider.Connection) -> ConnectionState:
+        await world.say(number.id, DISCONNECTED)
+        await world.say(number.id, CONNECTED)
+        return DISCONNECTED
+
+    monkeypatch.setattr(world.phone, "status", slow)
+    await world.worker.check_connections(world.move(minutes=1))
+    assert (await world.status(number))[0] == "connected"
+
+
+async def test_one_that_cannot_be_asked_at_all_keeps_nobody_else_from_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = await world.number(), await world.number("plain")
+
+    async def status(connection: provider.Connection) -> ConnectionState:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(world.phone, "status", status)
+    assert await world.worker.check_connections(world.move(minutes=1)) == 2
+    assert [(await world.alive(one)).error_rate for one in (broken, sound)] == [1, 0]
+
+
+async def test_a_server_that_hangs_holds_up_nobody_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(40):
+        await world.number()
+    others = [await world.number("plain") for _ in range(40)]
+    hangs = asyncio.Event()
+
+    async def status(connection: provider.Connection) -> ConnectionState:
+        await hangs.wait()
+        return CONNECTED
+
+    monkeypatch.setattr(world.phone, "status", status)
+    at = world.move(minutes=1)
+    stuck = asyncio.create_task(world.worker.check_connections(at))
+    async with asyncio.timeout(10):
+        while any([(await world.alive(other)).error_rate is None for other in others]):
+            await world.worker.check_connections(at)
+    assert not stuck.done()
+    hangs.set()
+    await stuck
+
+
+async def test_what_is_due_is_found_without_looking_at_all(world: World) -> None:
+    await world.number()
+    await _many(world, 2_000)
+    async with world.runtime.db.work() as connection:
+        at = world.now
+        asked = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {connections.Q.due_for_check}",
+            ["phone"],
+            "disconnected on request",
+            at,
+            timedelta(seconds=6),
+            32,
+            [],
+        )
+        judged = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {liveness.Q.due}", ["phone"], at, timedelta(seconds=12), 32
+        )
+    for plan in (asked, judged):
+        assert "Seq Scan" not in str(plan)
+        assert _most_rows(plan) <= 64, plan
+
+
+async def _many(world: World, count: int) -> None:
+    """Copies of the one connection, most of them checked and judged just now."""
+    async with world.runtime.db.work() as connection:
+        await connection.execute(
+            "INSERT INTO connections (company_id, id, instance_id, server_id, kind, rank, status, credentials, hook_key,"
+            " active, checked_at) SELECT company_id, gen_random_uuid(), instance_id, server_id, kind, n + 1, status,"
+            " credentials, n::text, false, $1::timestamptz + (n - 40) * interval '1 minute'"
+            " FROM connections, generate_series(1, $2) n",
+            world.now,
+            count,
+        )
+        await connection.execute(
+            "UPDATE liveness l SET judged_at = c.checked_at FROM connections c WHERE c.id = l.connection_id"
+        )
+
+
+def _most_rows(plan: Any) -> int:
+    """Of the steps of a plan, the rows that the widest one gave."""
+    node = plan[0]["Plan"] if isinstance(plan, list) else plan
+    inner = [_most_rows(one) for one in node.get("Plans", [])]
+    return max([node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0), *inner])
 
 
 async def test_the_metrics_that_alerts_go_by(world: World) -> None:

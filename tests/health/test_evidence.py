@@ -224,6 +224,31 @@ async def test_messages_that_nothing_acknowledges(world: World) -> None:
     assert (await world.status(number))[0] == "connected"
 
 
+@pytest.mark.parametrize("seconds", [60, 5, 1])
+async def test_a_number_in_full_swing_that_nothing_acknowledges(world: World, seconds: int) -> None:
+    number = await world.number()
+    await world.watch(1)
+    for _ in range(12):
+        for _ in range(60 // seconds):
+            await world.send(number)
+            world.now += timedelta(seconds=seconds)
+        await world.worker.judge(world.now)
+    evidence = await _evidence(world, number)
+    assert evidence is not None
+    assert evidence.type == "unacknowledged"
+
+
+async def test_a_number_in_full_swing_whose_receipts_come(world: World) -> None:
+    number = await world.number()
+    await world.watch(1)
+    for _ in range(8):
+        for place in range(60):
+            await world.send(number, acknowledged=place < 50)
+            world.now += timedelta(seconds=1)
+        await world.worker.judge(world.now)
+        assert await _evidence(world, number) is None
+
+
 async def _four_only(world: World, number: ConnectionView) -> None:
     await _unanswered(world, number, count=4)
 
@@ -305,6 +330,24 @@ async def test_evidence_can_be_switched_off(world: World) -> None:
     await _unanswered(world, number)
     await world.watch(60, every=4)
     assert await _evidence(world, number) is None
+
+
+async def test_a_kind_that_is_not_installed_here_keeps_no_other_from_being_judged(world: World) -> None:
+    number, foreign = await world.number(), await world.number("plain")
+    async with world.runtime.db.work() as connection:
+        await connection.execute("UPDATE connections SET kind = 'elsewhere' WHERE id = $1", foreign.id)
+    await world.usually_talks(number)
+    await world.watch(45)
+    assert await _evidence(world, number) is not None
+
+
+async def test_one_that_cannot_be_judged_keeps_no_other_from_it(world: World) -> None:
+    number, broken = await world.number(), await world.number()
+    async with world.runtime.db.work() as connection:
+        await connection.execute("UPDATE connections SET credentials = 'x' WHERE id = $1", broken.id)
+    await world.usually_talks(number)
+    await world.watch(45)
+    assert await _evidence(world, number) is not None
 
 
 async def test_processes_judge_each_connection_once(world: World) -> None:

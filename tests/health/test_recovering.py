@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from recado.domain import provider
 from recado.domain.errors import Conflict
 from recado.domain.provider import CallFailed, ConnectionState, Health
 from recado.domain.states import ConnectionStatus
@@ -112,6 +113,84 @@ async def test_steps_follow_further_and_further_apart_and_end(world: World) -> N
     assert len(await world.events(*TOLD)) == MOST_STEPS + 1
     async with world.runtime.db.work() as connection:
         assert await liveness.count_recoveries(connection) == (0, 0)
+
+
+async def test_the_last_step_gets_its_time_and_may_help(world: World) -> None:
+    number = await _down(world)
+    while len(await _steps(world)) < MOST_STEPS:
+        world.move(seconds=30)
+        await world.worker.recover(world.now)
+    await world.say(number.id, CONNECTED)
+    await world.worker.recover(world.move(seconds=10))
+    assert [told["event"] for told in await world.events(*TOLD)][-1] == "instance.recovered"
+
+
+async def test_giving_up_a_number_that_only_looks_dead_is_told(world: World) -> None:
+    await _silent(world)
+    await _run(world, minutes=240, every=60)
+    assert len(await _steps(world)) == MOST_STEPS
+    (failed,) = await world.events("instance.recovery_failed")
+    assert (failed["trouble"], failed["steps"]) == ("silent", MOST_STEPS)
+    async with world.runtime.db.work() as connection:
+        assert await liveness.count_recoveries(connection) == (0, 1)
+
+
+async def test_a_session_that_never_finishes_connecting_is_trouble(world: World) -> None:
+    number = await world.number()
+    world.phone.states = [CONNECTING]
+    await world.say(number.id, CONNECTING)
+    await world.set_status_at(number, world.now)
+    await _run(world, minutes=4)
+    assert await _steps(world) == []
+    await _run(world, minutes=5)
+    assert await _steps(world) != []
+
+
+async def test_a_session_that_waits_for_a_passkey_is_left_to_its_person(world: World) -> None:
+    number = await world.number()
+    state = ConnectionState(status=ConnectionStatus.CONNECTING, details={"passkey": {"step": "confirm"}})
+    await world.say(number.id, state)
+    await world.set_status_at(number, world.now)
+    await _run(world, minutes=30)
+    assert await _steps(world) == []
+
+
+async def test_a_step_that_breaks_keeps_no_other_from_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _down(world, "plain")
+    await _down(world)
+
+    async def status(connection: provider.Connection) -> ConnectionState:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(world.runtime.providers["plain"], "status", status)
+    await _run(world, minutes=60, every=30)
+    told = await world.events("instance.recovering")
+    assert [one["result"] for one in told if one["kind"] == "phone"] == ["done"] * MOST_STEPS
+    assert {one["result"] for one in told if one["kind"] == "plain"} == {"failed"}
+
+
+async def test_a_step_that_breaks_gives_its_recovery_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = await _down(world)
+
+    async def status(connection: provider.Connection) -> ConnectionState:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(world.phone, "restart", status)
+    with pytest.raises(asyncio.CancelledError):
+        await recovering.recover(world.runtime, world.company, number)
+    monkeypatch.undo()
+    world.phone.states = [CONNECTED]
+    done = await recovering.recover(world.runtime, world.company, number)
+    assert done.state.status is ConnectionStatus.CONNECTED
+
+
+async def test_processes_begin_with_each_once_and_some_at_a_time(world: World) -> None:
+    for _ in range(30):
+        await _down(world)
+    workers = [HealthWorker(world.runtime) for _ in range(3)]
+    await asyncio.gather(*(worker.recover(world.now) for worker in workers))
+    async with world.runtime.db.work() as connection:
+        assert await liveness.count_recoveries(connection) == (30, 0)
 
 
 async def test_a_step_that_fails_says_why(world: World) -> None:

@@ -418,8 +418,8 @@ async def test_media_in_the_answer_itself(uazapi: Uazapi) -> None:
         (upstream.json({"error": "Failed to download media"}, status=500), True),
         (upstream.json({"mimetype": "audio/ogg"}), False),
         (upstream.json({"base64Data": "no base64!", "mimetype": "audio/ogg"}), False),
-        (upstream.json({"fileURL": "http://10.0.0.1/inside", "mimetype": "audio/ogg"}), True),
-        (upstream.json({"fileURL": "file:///etc/passwd", "mimetype": "audio/ogg"}), True),
+        (upstream.json({"fileURL": "http://10.0.0.1/inside", "mimetype": "audio/ogg"}), False),
+        (upstream.json({"fileURL": "file:///etc/passwd", "mimetype": "audio/ogg"}), False),
         (Reply(trouble="cut"), True),
     ],
 )
