@@ -1,11 +1,13 @@
 """A served Recado with a company, and two Graph APIs: the two providers of one number."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from recado.app import Recado
 from recado.domain.ids import CompanyId
@@ -13,7 +15,7 @@ from recado.domain.states import ConnectionStatus
 from recado.services import connections
 from tests.support import client, graph, secrets
 from tests.support.client import NO_PACING, Client
-from tests.support.graph import Graph
+from tests.support.graph import Answer, Graph
 
 #: In the order of acceptance, without pauses, and switching as soon as it is looked at.
 SETTINGS: dict[str, Any] = {"ordering": "instance", "failover": {"after_seconds": 0}, **NO_PACING}
@@ -74,6 +76,50 @@ async def stands(recado: Recado, connection_id: str, status: ConnectionStatus, r
         await connections.change_status(
             connection, recado.runtime, CompanyId(company_id), UUID(connection_id), status, reason
         )
+
+
+async def settle(recado: Recado, pair: Pair) -> None:
+    """As if the time to settle what may have been sent had passed."""
+    async with asyncio.timeout(20):
+        while True:
+            if await _settle_now(recado, UUID(pair.id)):
+                break
+            await asyncio.sleep(0.02)
+    recado.runtime.signals.set("lanes")
+
+
+async def _settle_now(recado: Recado, instance_id: UUID) -> bool:
+    """False while a sender looks at it, who would write down what it saw before."""
+    async with recado.runtime.db.work() as connection:
+        free = await connection.fetchval(
+            "SELECT owner IS NULL FROM lanes WHERE instance_id = $1 AND message_id IS NOT NULL FOR UPDATE", instance_id
+        )
+        if free:
+            await connection.execute(
+                """UPDATE outbox SET unproven_at = now() - interval '2 hours'
+                   WHERE instance_id = $1 AND unproven_at IS NOT NULL""",
+                instance_id,
+            )
+            await connection.execute("UPDATE lanes SET next_at = now() WHERE instance_id = $1", instance_id)
+    return bool(free)
+
+
+class Held:
+    """An answer of a provider that comes when the test says so. `asked` is set while it is waited for."""
+
+    def __init__(self, running: Graph) -> None:
+        self.asked = asyncio.Event()
+        self._running = running
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        running.answer = self
+
+    async def __call__(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        self.asked.set()
+        return await (await asyncio.shield(self._answer))(request, body)
+
+    def comes(self, answer: Answer | None = None) -> None:
+        """Let the provider answer, `accept` unless told otherwise, to this call and every later one."""
+        self._answer.set_result(answer or self._running.accept)
 
 
 async def graph_server(admin: Client, running: Graph, name: str) -> str:

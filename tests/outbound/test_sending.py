@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import web
@@ -119,6 +120,46 @@ async def test_a_lost_answer_is_sent_again_and_marked_where_the_company_chose_th
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["unknown", "accepted"]
 
 
+@pytest.mark.parametrize("second", [graph_error(500, 131000), graph_error(400, 131026)], ids=["retry", "refused"])
+async def test_a_further_try_that_fails_for_good_leaves_it_unproven(
+    company: Client, server_id: str, meta: Graph, second: Answer
+) -> None:
+    """The first may have arrived: `failed` would say that it did not, and a dead letter invite to send it again."""
+    settings = {"settle_seconds": 0, "unknown_outcome": "at_least_once", "max_attempts": 2}
+    instance = await client.make_meta_instance(company, server_id, account="1", settings=settings)
+
+    async def answer(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        return await (lost if len(meta.asked) == 1 else second)(request, body)
+
+    meta.answer = answer
+    message_id = await send(company, instance)
+    await company.until(f"/v1/instances/{instance['id']}/queue", lambda queue: queue["counts"]["waiting"] == 0)
+    shown = await company.get(f"/v1/messages/{message_id}")
+    assert (shown["status"], len(shown["attempts"])) == ("unproven", 2)
+    assert (await company.get("/v1/dead-letters"))["data"] == []
+    after = await send(company, instance)
+    meta.answer = meta.accept
+    await reaches(company, after, "sent")
+
+
+async def test_what_cannot_even_be_prepared_is_not_said_to_be_perhaps_sent(
+    served: Recado, company: Client, instance: dict[str, Any], meta: Graph
+) -> None:
+    """Here a content that this version does not read: nothing was called, so nothing is in doubt, and the lane goes on."""
+    path = f"/v1/instances/{instance['id']}"
+    await company.post(f"{path}/queue/pause", status=204)
+    broken = await send(company, instance)
+    after = await send(company, instance)
+    async with served.runtime.db.work() as connection:
+        await connection.execute("UPDATE messages SET content = '{}' WHERE id = $1", UUID(broken))
+    await company.post(f"{path}/queue/resume", status=204)
+    shown = await reaches(company, broken, "failed")
+    assert [attempt["outcome"] for attempt in shown["attempts"]] == ["retry"] * 3
+    assert shown["error"]["code"] == "not_prepared"
+    await reaches(company, after, "sent")
+    assert [body["biz_opaque_callback_data"] for body in meta.asked] == [after]
+
+
 async def html(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
     return web.Response(text="<html>502 Bad Gateway</html>", status=502, content_type="text/html")
 
@@ -171,6 +212,22 @@ async def test_pause_holds_resume_releases_and_clear_takes_back(
     await send(company, instance)
     reply = await company.call("DELETE", queue)
     assert (reply.status, reply.body) == (200, {"cancelled": 1})
+
+
+async def test_resume_releases_what_was_connected_meanwhile(
+    served: Recado, company: Client, instance: dict[str, Any], meta: Graph
+) -> None:
+    """What another process changed may not be known here yet: the row decides, not what this process remembers."""
+    path = f"/v1/instances/{instance['id']}"
+    async with served.runtime.directory.changing() as connection:
+        await connection.execute("UPDATE instances SET status = 'disconnected'")
+    await company.post(f"{path}/queue/pause", status=204)
+    message_id = await send(company, instance)
+    assert (await company.get(f"{path}/queue"))["status"] == "disconnected"
+    async with served.runtime.db.work() as connection:
+        await connection.execute("UPDATE instances SET status = 'connected'")
+    await company.post(f"{path}/queue/resume", status=204)
+    await reaches(company, message_id, "sent")
 
 
 async def test_a_scheduled_message_waits_and_shows_when(company: Client, instance: dict[str, Any], meta: Graph) -> None:

@@ -1,6 +1,6 @@
 """Connections: an instance on a server, with its credentials (encrypted) and its webhook key."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -250,8 +250,8 @@ async def claim_checks(
     connection: db.Connection,
     *,
     kinds: Sequence[str],
-    statuses: Sequence[ConnectionStatus],
     except_reason: str,
+    except_servers: Collection[ServerId],
     before: datetime,
     spread: timedelta,
     at: datetime,
@@ -259,9 +259,11 @@ async def claim_checks(
 ) -> list[asyncpg.Record]:
     """Take connections of some kinds, with their servers, that were last asked before a time, or up to `spread` later.
 
-    No other process gets them until they are due again.
+    Those that have a session, or could have one again. No other process gets them until they are due again.
     """
-    rows = await connection.fetch(Q.due_for_check, list(kinds), list(statuses), except_reason, before, spread, limit)
+    rows = await connection.fetch(
+        Q.due_for_check, list(kinds), except_reason, before, spread, limit, list(except_servers)
+    )
     await connection.execute(
         Q.claim_checks, [row["company_id"] for row in rows], [row["connection_id"] for row in rows], at
     )

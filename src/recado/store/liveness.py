@@ -139,13 +139,20 @@ async def standing(connection: db.Connection, keys: Collection[Key]) -> dict[Con
 
 
 async def claim(
-    connection: db.Connection, *, before: datetime, spread: timedelta, unbroken: datetime, at: datetime, limit: int
+    connection: db.Connection,
+    *,
+    kinds: Collection[str],
+    before: datetime,
+    spread: timedelta,
+    unbroken: datetime,
+    at: datetime,
+    limit: int,
 ) -> list[asyncpg.Record]:
-    """Take connections for judging that were last judged before a time, or up to `spread` later.
+    """Take connections of some kinds for judging that were last judged before a time, or up to `spread` later.
 
     Those not judged since `unbroken` are watched from `at` on, and come with the old `judged_at`.
     """
-    rows = await connection.fetch(Q.due, before, spread, limit)
+    rows = await connection.fetch(Q.due, list(kinds), before, spread, limit)
     if rows:
         keys = [row["company_id"] for row in rows], [row["connection_id"] for row in rows]
         await connection.execute(Q.claim, *keys, at, unbroken)
@@ -165,12 +172,22 @@ async def learn(
 
 
 async def recent_sends(
-    connection: db.Connection, keys: Sequence[tuple[CompanyId, InstanceId, ConnectionId]], *, since: UUID, at: datetime
+    connection: db.Connection,
+    keys: Sequence[tuple[CompanyId, InstanceId, ConnectionId]],
+    *,
+    since: UUID,
+    settled: UUID,
+    until: UUID,
+    at: datetime,
 ) -> dict[ConnectionId, list[Sent]]:
-    """The newest messages that each connection sent of those accepted since an id, the newest first."""
+    """What each connection sent last, of the messages accepted from one id to before another, the newest first.
+
+    As far back as nothing is acknowledged, and the newest that is. `settled` lies between the two: the messages before
+    it had their time, and are looked at however many there are after it.
+    """
     found: dict[ConnectionId, list[Sent]] = {key[2]: [] for key in keys}
     columns = [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
-    for row in await connection.fetch(Q.recent_sends, *columns, since, at):
+    for row in await connection.fetch(Q.recent_sends, *columns, since, settled, until, at):
         found[row["connection_id"]].append(
             Sent(
                 id=row["id"],
@@ -229,14 +246,19 @@ async def count_evidence(connection: db.Connection) -> list[tuple[str, str, int]
 # --- recoveries -----------------------------------------------------------------------------------------
 
 
-async def open_recoveries(connection: db.Connection, *, except_reason: str, wait: timedelta, at: datetime) -> None:
-    """Begin with every connection in trouble but those that are down for a reason; the first step within `wait`."""
-    await connection.execute(Q.open_recoveries, at, except_reason, wait)
+async def open_recoveries(
+    connection: db.Connection, *, except_reason: str, wait: timedelta, patience: timedelta, at: datetime, limit: int
+) -> None:
+    """Begin with connections in trouble, but those that are down for a reason; the first step within `wait`.
+
+    One that is connecting is in trouble after `patience`.
+    """
+    await connection.execute(Q.open_recoveries, at, except_reason, wait, patience, limit)
 
 
-async def close_recoveries(connection: db.Connection, *, except_reason: str, at: datetime) -> list[Ended]:
+async def close_recoveries(connection: db.Connection, *, except_reason: str, at: datetime, limit: int) -> list[Ended]:
     """End with connections whose trouble is over, or that only a person can help."""
-    return [Ended(**row) for row in await connection.fetch(Q.close_recoveries, at, except_reason)]
+    return [Ended(**row) for row in await connection.fetch(Q.close_recoveries, at, except_reason, limit)]
 
 
 async def claim_recoveries(connection: db.Connection, *, at: datetime, until: datetime, limit: int) -> list[Recovery]:

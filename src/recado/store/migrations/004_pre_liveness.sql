@@ -49,7 +49,11 @@ CREATE TABLE liveness (
     FOREIGN KEY (company_id, connection_id) REFERENCES connections ON DELETE CASCADE
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX liveness_evidence ON liveness (evidence_at) WHERE evidence IS NOT NULL;
-CREATE INDEX connections_down ON connections (status_at) WHERE status = 'disconnected';
+-- By when they are due, so that a look for work costs what is due and not what there is.
+CREATE INDEX liveness_judged ON liveness (coalesce(judged_at, '-infinity'::timestamptz));
+CREATE INDEX connections_checked ON connections (coalesce(checked_at, created_at))
+    WHERE status IN ('connecting', 'qr', 'connected', 'degraded', 'disconnected');
+CREATE INDEX connections_down ON connections (status_at) WHERE status IN ('disconnected', 'connecting');
 
 -- Whoever makes a connection cannot forget to have it watched.
 CREATE FUNCTION watch_connection() RETURNS trigger LANGUAGE plpgsql AS $$

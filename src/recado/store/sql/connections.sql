@@ -130,13 +130,16 @@ WHERE c.hook_key = $1 AND c.kind = $2;
 
 -- name: due_for_check
 -- Connections not asked since a time, the longest ago first, with their servers; except those with a reason to be
--- left alone. The spread keeps those that were made together from being asked together.
+-- left alone, and those of some servers. The spread keeps those that were made together from being asked together;
+-- without it the bound is found by the index.
 SELECT c.company_id, c.instance_id, c.id AS connection_id, c.kind, c.status, c.credentials, c.account, c.hook_key,
        c.server_id, s.base_url, s.credentials AS server_credentials
 FROM connections c JOIN servers s ON s.id = c.server_id
-WHERE c.kind = ANY($1::text[]) AND c.status = ANY($2::text[]) AND c.status_reason IS DISTINCT FROM $3 AND s.healthy
-    AND coalesce(c.checked_at, c.created_at) <= $4::timestamptz + random() * $5::interval
-ORDER BY c.checked_at NULLS FIRST LIMIT $6
+WHERE c.status IN ('connecting', 'qr', 'connected', 'degraded', 'disconnected') AND c.kind = ANY($1::text[])
+    AND c.status_reason IS DISTINCT FROM $2 AND s.healthy AND c.server_id <> ALL($6::uuid[])
+    AND coalesce(c.checked_at, c.created_at) <= $3::timestamptz + $4::interval
+    AND coalesce(c.checked_at, c.created_at) <= $3::timestamptz + random() * $4::interval
+ORDER BY coalesce(c.checked_at, c.created_at) LIMIT $5
 FOR NO KEY UPDATE OF c SKIP LOCKED;
 
 -- name: claim_checks

@@ -39,7 +39,7 @@ JOIN liveness l ON l.company_id = w.company_id AND l.connection_id = w.connectio
 
 -- name: due
 -- Connections that send, or that evidence stands against, and were not judged since a time, the longest ago first.
--- The spread keeps them from being judged together.
+-- The spread keeps them from being judged together; without it the bound is found by the index.
 SELECT c.company_id, c.instance_id, c.id AS connection_id, c.kind, c.status, c.status_at, c.credentials, c.account,
        c.hook_key, c.server_id, s.base_url, s.credentials AS server_credentials, i.settings,
        l.heard_at, l.judged_at, l.watched_from, l.rhythm, l.windows, l.hour_at,
@@ -48,9 +48,10 @@ FROM liveness l
 JOIN connections c ON c.company_id = l.company_id AND c.id = l.connection_id
 JOIN instances i ON i.company_id = c.company_id AND i.id = c.instance_id
 JOIN servers s ON s.id = c.server_id
-WHERE (c.status IN ('connected', 'degraded') OR l.evidence IS NOT NULL)
-    AND (l.judged_at IS NULL OR l.judged_at <= $1::timestamptz + random() * $2::interval)
-ORDER BY l.judged_at NULLS FIRST LIMIT $3
+WHERE (c.status IN ('connected', 'degraded') OR l.evidence IS NOT NULL) AND c.kind = ANY($1::text[])
+    AND coalesce(l.judged_at, '-infinity'::timestamptz) <= $2::timestamptz + $3::interval
+    AND coalesce(l.judged_at, '-infinity'::timestamptz) <= $2::timestamptz + random() * $3::interval
+ORDER BY coalesce(l.judged_at, '-infinity'::timestamptz) LIMIT $4
 FOR NO KEY UPDATE OF l SKIP LOCKED
 
 -- name: claim
@@ -67,21 +68,33 @@ UPDATE liveness SET rhythm = $4, windows = 0, hour_at = $5
 WHERE company_id = $1 AND connection_id = $2 AND hour_at IS NOT DISTINCT FROM $3
 
 -- name: recent_sends
--- The newest messages that connections sent, each with its first receipt: of those accepted last, and, where many wait,
--- of those accepted before the one that is sent next.
+-- The newest messages that connections sent, back to the first that something came of, with that: of those accepted last;
+-- of those accepted some minutes ago, which a number in full swing has left behind; and, where many wait, of those
+-- accepted before the one that is sent next.
 SELECT w.company_id, w.connection_id, m.id, m.address, a.started_at, r.acknowledged_at
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS w (company_id, instance_id, connection_id)
 CROSS JOIN LATERAL (
-    (SELECT n.id, n.address, n.direction, n.status FROM messages n
-     WHERE n.company_id = w.company_id AND n.instance_id = w.instance_id AND n.id >= $4 ORDER BY n.id DESC LIMIT 40)
-    UNION
-    (SELECT n.id, n.address, n.direction, n.status FROM messages n
-     WHERE n.company_id = w.company_id AND n.instance_id = w.instance_id AND n.id >= $4 AND n.id < (
-         SELECT min(head.message_id::text)::uuid FROM unnest(ARRAY[0, 1, 2]) AS p (priority), LATERAL (
-             SELECT o.message_id FROM outbox o WHERE o.instance_id = w.instance_id AND o.lane_key = ''
-                 AND o.priority = p.priority AND o.due_at <= $5
-             ORDER BY o.due_at, o.message_id LIMIT 1) head)
-     ORDER BY n.id DESC LIMIT 40)
+    SELECT DISTINCT s.id, s.address FROM (
+        SELECT n.id, n.address, n.acknowledged, count(*) FILTER (WHERE n.acknowledged) OVER newer AS so_far
+        FROM (
+            SELECT 0 AS start, $6::uuid AS before
+            UNION ALL SELECT 1, $5::uuid
+            UNION ALL SELECT 2, min(head.message_id::text)::uuid FROM unnest(ARRAY[0, 1, 2]) AS p (priority), LATERAL (
+                SELECT o.message_id FROM outbox o WHERE o.instance_id = w.instance_id AND o.lane_key = ''
+                    AND o.priority = p.priority AND o.due_at <= $7
+                ORDER BY o.due_at, o.message_id LIMIT 1) head
+        ) f
+        CROSS JOIN LATERAL (
+            SELECT f.start, n.id, n.address, n.direction, n.status,
+                   n.status IN ('server_ack', 'delivered', 'read', 'played') AS acknowledged
+            FROM messages n
+            WHERE n.company_id = w.company_id AND n.instance_id = w.instance_id AND n.id >= $4 AND n.id < f.before
+            ORDER BY n.id DESC LIMIT 40
+        ) n
+        WHERE n.direction = 'outbound' AND n.status <> 'queued'
+        WINDOW newer AS (PARTITION BY n.start ORDER BY n.id DESC)
+    ) s
+    WHERE s.so_far = 0 OR s.so_far = 1 AND s.acknowledged
 ) m
 CROSS JOIN LATERAL (
     SELECT a.started_at FROM attempts a
@@ -93,7 +106,6 @@ LEFT JOIN LATERAL (
     SELECT min(r.created_at) AS acknowledged_at FROM receipts r
     WHERE r.company_id = w.company_id AND r.message_id = m.id
 ) r ON true
-WHERE m.direction = 'outbound' AND m.status <> 'queued'
 ORDER BY w.connection_id, a.started_at DESC
 
 -- name: peers
@@ -136,34 +148,48 @@ SELECT count(*) FILTER (WHERE next_at IS NOT NULL) AS running, count(*) FILTER (
 FROM recoveries
 
 -- name: open_recoveries
--- Begin with connections that are in trouble: down, though nobody asked for it, or with evidence against them. The first
--- step waits a while, for most lines come back by themselves, and not all at the same moment.
+-- Begin with connections that are in trouble: down, though nobody asked for it; connecting for too long, though it waits
+-- for nobody; or with evidence against them. The first step waits a while, for most lines come back by themselves, and
+-- not all at the same moment. In one order, so that no two processes wait for each other; one that is being deleted is
+-- left out.
 INSERT INTO recoveries (company_id, connection_id, instance_id, trouble, began_at, next_at)
 SELECT t.company_id, t.id, t.instance_id, t.trouble, $1::timestamptz, $1::timestamptz + (0.5 + random() / 2) * $3::interval
 FROM (
     SELECT c.company_id, c.id, c.instance_id, 'disconnected' AS trouble FROM connections c
     WHERE c.status = 'disconnected' AND c.status_reason IS DISTINCT FROM $2
     UNION ALL
+    SELECT c.company_id, c.id, c.instance_id, 'disconnected' FROM connections c
+    WHERE c.status = 'connecting' AND c.status_at <= $1::timestamptz - $4::interval AND c.pairing IS NULL
+    UNION ALL
     SELECT c.company_id, c.id, c.instance_id, l.evidence FROM liveness l
     JOIN connections c ON c.company_id = l.company_id AND c.id = l.connection_id
     WHERE l.evidence IS NOT NULL AND c.status IN ('connected', 'degraded')
 ) t
 JOIN instances i ON i.company_id = t.company_id AND i.id = t.instance_id
+JOIN connections k ON k.company_id = t.company_id AND k.id = t.id
 WHERE coalesce((i.settings -> 'liveness' ->> 'recover')::boolean, true)
     AND NOT EXISTS (SELECT FROM recoveries r WHERE r.company_id = t.company_id AND r.connection_id = t.id)
+ORDER BY t.company_id, t.id LIMIT $5
+FOR KEY SHARE OF k SKIP LOCKED
 ON CONFLICT DO NOTHING
 
 -- name: close_recoveries
--- End with connections that are no longer in trouble, or that only a person can help now.
-DELETE FROM recoveries r USING connections c, liveness l
-WHERE c.company_id = r.company_id AND c.id = r.connection_id
-    AND l.company_id = r.company_id AND l.connection_id = r.connection_id
-    AND (r.claimed_until IS NULL OR r.claimed_until <= $1)
-    AND NOT (c.status = 'connecting'
-        OR c.status = 'disconnected' AND c.status_reason IS DISTINCT FROM $2
-        OR c.status IN ('connected', 'degraded') AND l.evidence IS NOT NULL)
-RETURNING r.company_id, r.connection_id, r.instance_id, r.trouble, r.began_at, r.steps, r.next_at, c.kind, c.status,
-          c.status_reason
+-- End with connections that are no longer in trouble, or that only a person can help now. Some at a time, since each is
+-- an event.
+WITH over AS MATERIALIZED (
+    SELECT r.company_id, r.connection_id, c.kind, c.status, c.status_reason
+    FROM recoveries r
+    JOIN connections c ON c.company_id = r.company_id AND c.id = r.connection_id
+    JOIN liveness l ON l.company_id = r.company_id AND l.connection_id = r.connection_id
+    WHERE (r.claimed_until IS NULL OR r.claimed_until <= $1)
+        AND NOT (c.status = 'connecting'
+            OR c.status = 'disconnected' AND c.status_reason IS DISTINCT FROM $2
+            OR c.status IN ('connected', 'degraded') AND l.evidence IS NOT NULL)
+    LIMIT $3 FOR UPDATE OF r SKIP LOCKED
+)
+DELETE FROM recoveries r USING over o WHERE r.company_id = o.company_id AND r.connection_id = o.connection_id
+RETURNING r.company_id, r.connection_id, r.instance_id, r.trouble, r.began_at, r.steps, r.next_at, o.kind, o.status,
+          o.status_reason
 
 -- name: claim_recoveries
 -- Take what is due, the longest due first, on servers that answer.
