@@ -60,6 +60,8 @@ async def adapters() -> dict[str, Any]:
             msgspec.json.decode((await client.request("POST", f"{url}/send", headers=headers, data=body)).body)
 
         for kind, sample in samples.SAMPLES.items():
+            if sample.answer is None:
+                continue
             await control.request("POST", "/control", json=sample.answer)
             one = _sends(built[kind], url)
             await _many(one, 200)

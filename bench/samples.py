@@ -19,12 +19,13 @@ _NOBODY = UUID(int=1)
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """`webhooks` are a received text and a receipt."""
+    """`answer` is that of a sent text, None where the adapter speaks no HTTP. `webhooks` are a received text and a
+    receipt."""
 
     account: str | None = None
     server: dict[str, str] = {}
     credentials: dict[str, str] = {}
-    answer: Any
+    answer: Any = None
     webhooks: tuple[Any, Any]
 
 
@@ -361,6 +362,38 @@ SAMPLES: dict[str, Sample] = {
                 "phone": PHONE,
                 "type": "MessageStatusCallback",
                 "isGroup": False,
+            },
+        ),
+    ),
+    "native": Sample(
+        webhooks=(
+            {
+                "event": "message",
+                "at": "2026-11-22T12:00:00Z",
+                "own": {"phone": OWN, "lid": "900000000000009@lid"},
+                "info": {
+                    "id": "AC98212CD4909DE6799E78D93A824A00",
+                    "chat": LID,
+                    "sender": LID,
+                    "sender_alt": f"{PHONE}@s.whatsapp.net",
+                    "from_me": False,
+                    "group": False,
+                    "push_name": "Ana",
+                },
+                "message": {
+                    "conversation": "Oi, tudo bem?",
+                    "messageContextInfo": {"deviceListMetadataVersion": 2, "messageSecret": "A" * 43 + "="},
+                },
+            },
+            {
+                "event": "receipt",
+                "at": "2026-11-22T12:00:01Z",
+                "own": {"phone": OWN, "lid": "900000000000009@lid"},
+                "ids": [SENT_ID],
+                "type": "delivered",
+                "chat": f"{PHONE}@s.whatsapp.net",
+                "sender": f"{PHONE}@s.whatsapp.net",
+                "from_me": False,
             },
         ),
     ),

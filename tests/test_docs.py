@@ -16,11 +16,17 @@ from tests.support import pages
 ROOT = pages.ROOT
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+LINKED = sorted({*PAGES, *ROOT.glob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "src").rglob("*.md")})
 #: Without their arguments.
 COMMANDS = {re.sub(r"( [A-Z_]+)+$", "", typed) for typed in pages.commands()}
 _ROW = re.compile(r'^\| <a id="(?P<anchor>[^"]+)"></a>`(?P<code>[^`]+)` \| (?:(?P<status>\d{3}) \| )?', re.MULTILINE)
 #: Statuses that the framework answers by itself: their code is the phrase.
 _OF_THE_FRAMEWORK = {"method_not_allowed": 405}
+#: Codes that a function returns for what a provider told without one: nothing in the way they are written shows it.
+_BY_A_FUNCTION = {
+    "providers/waha/webhooks.py": ("ack_error",),
+    "providers/zapi/errors.py": ("delivery_failed",),
+}
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,41 +59,112 @@ def _texts(node: ast.expr, constants: dict[str, str]) -> Iterator[str]:
             yield constants[name]
 
 
-def _used(path: Path) -> Iterator[Used]:
+def _used(path: Path, signatures: dict[str, int]) -> Iterator[Used]:
+    """The codes in a file. `signatures` says which argument of an exception is its code."""
     tree = ast.parse(path.read_text("utf-8"))
+    named = dict(_named(tree))
     constants = {
-        target.id: statement.value.value
-        for statement in tree.body
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }  # fmt: skip
+        name: value.value
+        for name, value in named.items()
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
+    }
     statuses = _statuses()
     for node in ast.walk(tree):
-        found: list[tuple[ast.expr, int | None]] = []
-        match node:
-            case ast.Call(func=func, keywords=keywords):
-                status = statuses.get(ast.unparse(func).rpartition(".")[2])
-                found = [(keyword.value, status) for keyword in keywords if keyword.arg == "code"]
-            case ast.FunctionDef(args=ast.arguments(kwonlyargs=arguments, kw_defaults=defaults)):
-                pairs = zip(arguments, defaults, strict=True)
-                found = [(default, None) for argument, default in pairs if argument.arg == "code" and default]
-            case ast.Assign(targets=[ast.Name(id="code")], value=assigned):
-                found = [(assigned, None)]
-            case _:
-                pass
+        found: list[tuple[ast.expr, int | None]] = [(value, None) for value in _codes(node, named)]
+        if isinstance(node, ast.Call):
+            found = list(_arguments(node, signatures, statuses))
         for value, status in found:
             for code in _texts(value, constants):
                 yield Used(code=code, where=f"{path.relative_to(ROOT)}:{value.lineno}", status=status)
+
+
+def _named(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The names of a module that stand for something written there."""
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+            case _:
+                pass
+
+
+def _arguments(
+    call: ast.Call, signatures: dict[str, int], statuses: dict[str, int]
+) -> Iterator[tuple[ast.expr, int | None]]:
+    """The code that a call is given, by name or by place, with the status of an error of the API."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    for keyword in call.keywords:
+        if keyword.arg == "code":
+            yield keyword.value, statuses.get(name)
+    place = signatures.get(name)
+    if place is not None and place < len(call.args):
+        yield call.args[place], None
+
+
+def _codes(node: ast.AST, named: dict[str, ast.expr]) -> Iterator[ast.expr]:
+    """What a node that is no call says of codes: a default, an assignment, a field of a reply, a table."""
+    match node:
+        case ast.FunctionDef(args=ast.arguments(kwonlyargs=arguments, kw_defaults=defaults)):
+            pairs = zip(arguments, defaults, strict=True)
+            yield from (default for argument, default in pairs if argument.arg == "code" and default)
+        case ast.Assign(targets=[ast.Name(id="code")], value=value):
+            yield value
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
+            yield from (value for target, value in zip(targets, values, strict=True) if _is_code(target))
+        case ast.Dict(keys=keys, values=values):
+            fields = zip(keys, values, strict=True)
+            yield from (value for key, value in fields if isinstance(key, ast.Constant) and key.value == "code")
+        case ast.For(target=ast.Tuple(elts=targets), iter=table):
+            yield from _column(targets, table, named)
+        case ast.comprehension(target=ast.Tuple(elts=targets), iter=table):
+            yield from _column(targets, table, named)
+        case _:
+            pass
+
+
+def _is_code(target: ast.expr) -> bool:
+    """Whether a name holds a code. A `meaning` is what a provider's text says, and becomes one."""
+    return isinstance(target, ast.Name) and target.id in ("code", "meaning")
+
+
+def _column(targets: list[ast.expr], table: ast.expr, named: dict[str, ast.expr]) -> Iterator[ast.expr]:
+    """The codes of a table that is gone through row by row, `for text, code in TABLE`."""
+    rows = named.get(table.id) if isinstance(table, ast.Name) else table
+    if not isinstance(rows, ast.Tuple):
+        return
+    for row in rows.elts:
+        if isinstance(row, ast.Tuple) and len(row.elts) == len(targets):
+            yield from (value for target, value in zip(targets, row.elts, strict=True) if _is_code(target))
+
+
+def _signatures(folder: Path) -> dict[str, int]:
+    """The exceptions of a package that are made with a code by place -> which place."""
+    found = {}
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and [ast.unparse(base) for base in node.bases] == ["Exception"]:
+                made = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"]
+                places = [argument.arg for one in made for argument in one.args.args[1:]]
+                if "code" in places:
+                    found[node.name] = places.index("code")
+    return found
 
 
 def _all_used() -> list[Used]:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.RecadoError)]
     found = [Used(code=kind.code, status=kind.status, where=kind.__name__) for kind in kinds]
     found += [Used(code=code, status=status, where="framework") for code, status in _OF_THE_FRAMEWORK.items()]
+    for name, codes in _BY_A_FUNCTION.items():
+        texts = (ROOT / "src" / "recado" / name).read_text("utf-8")
+        assert [code for code in codes if f'"{code}"' not in texts] == [], f"{name} has them no more"
+        found += [Used(code=code, where=name) for code in codes]
+    signatures: dict[Path, dict[str, int]] = {}
     for path in sorted((ROOT / "src" / "recado").rglob("*.py")):
-        found += _used(path)
+        if path.parent not in signatures:
+            signatures[path.parent] = _signatures(path.parent)
+        found += _used(path, signatures[path.parent])
     return found
 
 
@@ -97,7 +174,10 @@ def _documented() -> dict[str, int | None]:
 
 
 def _matches(code: str, documented: str) -> bool:
-    return re.fullmatch(".+".join(re.escape(part) for part in code.split("*")), documented) is not None
+    """`http_*` of the source, and `http_404` too, is documented as `http_<status>`."""
+    if "*" in code:
+        return re.fullmatch(".+".join(re.escape(part) for part in code.split("*")), documented) is not None
+    return re.fullmatch(r"\d+".join(re.escape(part) for part in re.split(r"<[a-z]+>", documented)), code) is not None
 
 
 def test_every_error_code_of_the_source_is_documented_with_its_status() -> None:
@@ -109,7 +189,7 @@ def test_every_error_code_of_the_source_is_documented_with_its_status() -> None:
     wrong = [
         f"{one.where}: {one.code} is {one.status}"
         for one in used
-        if one.status and "*" not in one.code and documented[one.code] not in (one.status, None)
+        if one.status and "*" not in one.code and documented.get(one.code) not in (one.status, None)
     ]
     assert wrong == []
 
@@ -142,8 +222,25 @@ def test_a_page_names_only_what_exists(page: Path) -> None:
     assert set(re.findall(r"\bRECADO_[A-Z_]+\b", text)) - settings == set()
     for command in set(re.findall(r"(?:`|^)recado ((?:[a-z]+ ?)+)", text, re.MULTILINE)):
         assert _exists(command.split()), f"recado {command}"
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    lost = []
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text("utf-8")):
+        name, _, anchor = target.partition("#")
+        found = page.parent / name if name else page
+        if not found.exists() or (anchor and anchor not in _anchors(found.read_text("utf-8"))):
+            lost.append(target)
+    assert lost == []
+
+
+def _anchors(text: str) -> set[str]:
+    """What a link into a page can name: its headings, as GitHub writes them, and its own anchors."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings} | set(
+        re.findall(r'<a id="([^"]+)"', text)
+    )
 
 
 def _exists(words: list[str]) -> bool:

@@ -32,6 +32,7 @@ _LITTLE_DISK = 1_000_000_000
 _OLDEST_POSTGRES = 150_000
 _SKEW_SECONDS = 2.0
 _MANY = 1_000
+_NO_ANSWER = "It does not answer."
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,31 +244,32 @@ async def _providers(runtime: Runtime) -> list[Finding]:
         started = time.perf_counter()
         name = f"server {server.name}"
         try:
-            checked = await server_service.check(runtime, server.id)
+            # Only asked: what this machine cannot reach may be well where the workers run.
+            health = await server_service.ask(runtime, server)
         except crypto.CryptoError as error:
             advice = f"Give it its credentials again: PATCH /v1/servers/{server.id}"
             findings.append(_bad(name, f"{server.kind}: {error}", advice))
             continue
-        if checked.healthy:
-            version = f" {checked.version}" if checked.version else ""
+        if health.healthy:
+            version = f" {health.version}" if health.version else ""
             took = (time.perf_counter() - started) * 1_000
             findings.append(_good(name, f"{server.kind}{version} answers in {took:.0f} ms"))
-        elif checked.instances == 0:
+        elif server.instances == 0:
             # Every installation knows some servers of the platform's own; one that nobody uses is nobody's trouble.
-            findings.append(_good(name, f"{server.kind}: no instance uses it. {checked.health_error}"))
+            findings.append(_good(name, f"{server.kind}: no instance uses it. {health.why or _NO_ANSWER}"))
         else:
             advice = f"Check {server.base_url} and its credentials: PATCH /v1/servers/{server.id}"
-            findings.append(_bad(name, f"{server.kind}: {checked.health_error}", advice))
-        if checked.instances:
-            findings += await _in_use(runtime, checked, listed)
+            findings.append(_bad(name, f"{server.kind}: {health.why or _NO_ANSWER}", advice))
+        if server.instances:
+            findings += await _in_use(runtime, server, listed, healthy=health.healthy)
     return findings
 
 
-async def _in_use(runtime: Runtime, server: Server, listed: list[Server]) -> list[Finding]:
+async def _in_use(runtime: Runtime, server: Server, listed: list[Server], *, healthy: bool) -> list[Finding]:
     findings = [_room(server, listed)]
     if server.base_url.startswith(("http://", "https://")):
         findings.append(await _address(runtime, server))
-    if server.healthy:
+    if healthy:
         findings += await _credentials(runtime, server)
     findings.append(await _webhooks(runtime, server))
     return findings

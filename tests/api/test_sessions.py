@@ -135,8 +135,13 @@ async def test_nothing_is_held_in_the_database_while_the_session_is_made(
 
     async def look() -> None:
         async with runtime.db.work() as connection:
-            sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
-            waiting.append(await connection.fetchval(sql))
+            waiting.append(
+                await connection.fetchval(
+                    """SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                       WHERE a.datname = current_database() AND a.usename IS NOT NULL AND pid <> pg_backend_pid()
+                         AND l.locktype IN ('virtualxid', 'advisory')"""
+                )
+            )
 
     paired.states, paired.meanwhile = [QR], look
     await company.post(f"{path}/connect", status=200)
@@ -189,8 +194,22 @@ async def test_a_session_whose_opening_got_no_answer_is_ended_too(company: Clien
     """It may have been made: nobody else would remove it."""
     paired.opening = provider.CallFailed("The answer was cut off.")
     assert (await company.call("POST", f"{path}/connect")).status == 502
+    paired.opening = None
     assert (await company.call("DELETE", path)).status == 204
-    assert paired.calls == ["open", "close None"]
+    assert paired.calls == ["open", "open", "close rcd-made"], "what is there is taken over, and removed"
+
+
+async def test_a_session_that_is_made_while_its_connection_is_removed_is_not_left_behind(
+    company: Client, paired: Managed, path: str
+) -> None:
+    async def remove() -> None:
+        paired.meanwhile = _nothing
+        assert (await company.call("DELETE", path)).status == 204
+
+    paired.meanwhile = remove
+    reply = await company.call("POST", f"{path}/connect")
+    assert (reply.status, reply.body["code"]) == (404, "connection_not_found")
+    assert paired.calls[-1] == "close rcd-made"
 
 
 async def test_a_session_that_was_never_tried_is_not_ended(company: Client, paired: Managed, path: str) -> None:

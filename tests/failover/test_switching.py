@@ -157,6 +157,19 @@ async def test_those_whose_time_has_not_come_keep_nobody_waiting(
     assert active(await pair.company.get(pair.path)) == pair.first
 
 
+async def test_one_that_is_broken_keeps_nobody_waiting(pair: Pair, served: Recado) -> None:
+    """As after going back to a version that does not know a setting."""
+    await stands(served, pair.first, ConnectionStatus.BANNED)
+    made = await client.make_sandbox_instance(pair.company, SETTINGS)
+    path = f"/v1/instances/{made['id']}"
+    further = await pair.company.post(f"{path}/connections", {"kind": "sandbox"})
+    await stands(served, further["id"], ConnectionStatus.CONNECTED)
+    async with served.runtime.db.work() as connection:
+        await connection.execute("""UPDATE instances SET settings = '{"x": 1}' WHERE id = $1""", UUID(pair.id))
+    await stands(served, made["connections"][0]["id"], ConnectionStatus.BANNED)
+    await pair.company.until(path, lambda shown: active(shown) == further["id"])
+
+
 async def test_a_server_that_does_not_answer_counts_as_its_connections_away(pair: Pair, served: Recado) -> None:
     async with served.runtime.db.work() as connection:
         await connection.execute("UPDATE servers SET healthy = false, unhealthy_since = now() WHERE name = 'one'")

@@ -30,6 +30,15 @@ async def test_a_server_that_nobody_uses_is_only_asked_how_it_is(at_home: World)
     assert set(await _found(at_home)) == {"server phone", "server plain", "server deaf"}
 
 
+async def test_a_look_from_here_changes_nothing(at_home: World) -> None:
+    """It may be run where the provider cannot be reached from; that must not take a server out of use."""
+    number = await at_home.number()
+    before = await servers.get(at_home.runtime, number.server_id)
+    at_home.phone.healthy = Health(healthy=False, why="No route to host.")
+    assert not (await _found(at_home))["server phone"].ok
+    assert await servers.get(at_home.runtime, number.server_id) == before
+
+
 async def test_all_is_well(at_home: World) -> None:
     number = await at_home.number()
     await at_home.hear(number)

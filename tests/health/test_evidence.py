@@ -372,6 +372,8 @@ async def test_recent_sends_reads_no_table_whole(world: World) -> None:
             [number.connection.instance_id],
             [number.id],
             ids.lowest(world.now - timedelta(days=1)),
+            ids.lowest(world.now - timedelta(minutes=3)),
+            ids.lowest(world.now + timedelta(minutes=1)),
             world.now,
         )
     assert "Seq Scan" not in str(plan)

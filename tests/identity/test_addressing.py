@@ -1,6 +1,6 @@
 """A Brazilian mobile goes in the form that WhatsApp knows: as the provider says, and never by a rule of ours."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, strategies
@@ -12,9 +12,11 @@ from recado.domain.ids import CompanyId, InstanceId
 from recado.domain.operations import Checked
 from recado.domain.provider import Connection, Refused
 from recado.services import addressing
-from recado.store import canonical_phones
+from recado.store import canonical_phones, retention
+from recado.store.db import Database
 from tests.identity.scripted import Phone
 from tests.identity.test_webhooks import message, received, send
+from tests.outbound import lanes
 
 NINE, EIGHT = "5541999990001", "554199990001"
 
@@ -81,6 +83,19 @@ async def test_an_answer_is_kept_an_absence_shorter_and_a_failure_not_at_all(pho
     assert await addressing.resolve(runtime, connection, NINE) == NINE
     await age(timedelta(days=1))
     assert isinstance(await addressing.resolve(runtime, connection, NINE), Refused)
+
+
+async def test_the_janitor_removes_absences_and_keeps_what_whatsapp_writes(database: Database) -> None:
+    company_id, _ = await lanes.make_instance(database)
+    now = datetime.now(UTC)
+    async with database.work() as connection:
+        await canonical_phones.put(connection, company_id, {NINE: EIGHT, EIGHT: EIGHT}, at=now - timedelta(days=90))
+        await canonical_phones.put(connection, company_id, {"5511999990001": None}, at=now - timedelta(days=2))
+        await canonical_phones.put(connection, company_id, {"5511999990002": None}, at=now)
+        before = now - timedelta(days=1)
+        assert await retention.delete_by_date(connection, "canonical_phones", before, limit=10) == 1
+        left = await connection.fetch("SELECT phone FROM canonical_phones ORDER BY phone")
+    assert [row["phone"] for row in left] == [EIGHT, "5511999990002", NINE]
 
 
 @pytest.mark.parametrize("address", ["77000@lid", "120363000000000000@g.us", "551140000000", "14155550100", "BR.1"])

@@ -1,6 +1,7 @@
 """First contacts: a budget of their own, held without holding anything else, in order for each recipient."""
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -216,6 +217,43 @@ async def test_a_message_that_the_provider_calls_cold_is_held_whatever_we_knew(w
     await lanes.finish(world.database, world.given_back(item, at), now=at)
     assert await world.drain(budget=5, at=at) == []
     assert await world.drain(budget=5, at=until) == [tried]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_the_claim_takes_the_head_that_the_rules_name(world: World, seed: int) -> None:
+    """Against a model: priority, then time, held first contacts passed over; else due when the first of them may go."""
+    dice = random.Random(seed)
+    now = datetime.now(UTC).replace(microsecond=0)
+    holds = [dice.choice([None, now - timedelta(minutes=1), now + timedelta(minutes=dice.randint(1, 9))]) for _ in "ab"]
+    held_until = max([until for until in holds if until], default=now)
+    waiting = [
+        (dice.choice([0, 1, 1, 2]), now + timedelta(minutes=dice.randint(-9, 3)), ids.new(), dice.random() < 0.6)
+        for _ in range(dice.randint(0, 5))
+    ]
+    async with world.database.work() as connection:
+        await connection.execute("UPDATE instances SET cold_until = $1, first_contacts_until = $2", *holds)
+        await connection.execute(
+            "INSERT INTO lanes (company_id, instance_id, next_at) VALUES ($1, $2, $3)",
+            world.company,
+            world.instance,
+            now,
+        )
+        for priority, due_at, message_id, is_cold in waiting:
+            await connection.execute(
+                """WITH m AS (
+                       INSERT INTO messages (company_id, id, instance_id, conversation_id, contact_id, direction, status,
+                                             type, address, content)
+                       VALUES ($1, $2, $3, $2, $2, 'outbound', 'queued', 'text', 'x', '{}'))
+                   INSERT INTO outbox (company_id, message_id, instance_id, priority, due_at, cold)
+                   VALUES ($1, $2, $3, $4, $5, $6)""",
+                world.company, message_id, world.instance, priority, due_at, is_cold,
+            )  # fmt: skip
+    claimed = await lanes.claim(world.database, now=now)
+    free = [one for one in waiting if one[1] <= now and (not one[3] or held_until <= now)]
+    assert [one.message_id for one in claimed] == [one[2] for one in sorted(free)[:1]]
+    if not free:
+        later = [max(due_at, held_until) if is_cold else due_at for _, due_at, _, is_cold in waiting]
+        assert await world.next_at() == min(later, default=None)
 
 
 async def test_a_changed_budget_counts_at_once(world: World) -> None:

@@ -137,9 +137,8 @@ async def test_a_further_try_that_fails_for_good_leaves_it_unproven(
     shown = await company.get(f"/v1/messages/{message_id}")
     assert (shown["status"], len(shown["attempts"])) == ("unproven", 2)
     assert (await company.get("/v1/dead-letters"))["data"] == []
-    after = await send(company, instance)
     meta.answer = meta.accept
-    await reaches(company, after, "sent")
+    await reaches(company, await send(company, instance), "sent")
 
 
 async def test_what_cannot_even_be_prepared_is_not_said_to_be_perhaps_sent(
@@ -221,8 +220,8 @@ async def test_resume_releases_what_was_connected_meanwhile(
     path = f"/v1/instances/{instance['id']}"
     async with served.runtime.directory.changing() as connection:
         await connection.execute("UPDATE instances SET status = 'disconnected'")
-    await company.post(f"{path}/queue/pause", status=204)
     message_id = await send(company, instance)
+    await company.post(f"{path}/queue/pause", status=204)
     assert (await company.get(f"{path}/queue"))["status"] == "disconnected"
     async with served.runtime.db.work() as connection:
         await connection.execute("UPDATE instances SET status = 'connected'")

@@ -52,7 +52,8 @@ async def test_a_message_goes_out_and_an_answer_comes_back(company: Client) -> N
 
 
 async def test_sending_waits_while_the_line_is_cut(company: Client) -> None:
-    instance = await client.make_sandbox_instance(company, client.NO_PACING)
+    # However slow the machine is, the line is not mended before we say so.
+    instance = await client.make_sandbox_instance(company, {**client.NO_PACING, "liveness": {"recover": False}})
     path = f"/v1/instances/{instance['id']}"
     cut = await company.post(f"/sandbox/instances/{instance['id']}/disconnect", status=200)
     assert cut["status"] == "disconnected"

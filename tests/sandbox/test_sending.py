@@ -133,6 +133,7 @@ async def test_repeats_at_the_same_instant_are_one_message(world: World, instanc
         (Failure(code="131026"), Refused(code="131026", why="")),
         (Failure(code="500", kind="retry", after=2.5), Retry(code="500", why="", after=2.5)),
         (Failure(code="429", kind="limited", after=7), Limited(code="429", why="", after=7)),
+        (Failure(code="463", kind="limited", after=7), Limited(code="463", why="", after=7, scope="cold")),
         (Failure(code="x", kind="lost"), Unknown(why="")),
     ],
 )

@@ -14,12 +14,13 @@ from recado.domain.provider import Capabilities, Provider, Varies
 ROOT = Path(__file__).parents[2]
 _WRITTEN = "<!-- Written by `python -m tests.support.pages` from the code; tests/test_docs.py compares them. -->"
 _KINDS = (
-    "What a provider cannot send is refused at acceptance with [`unsupported_by_provider`](../errors.md); with "
+    "What a provider cannot send is refused at acceptance with [`unsupported_by_provider`](../errors.md#unsupported_by_provider); with "
     '`"fallback": "text"` what text can stand for goes as text.'
 )
 _CREDENTIALS = (
     "Of a server (`POST /v1/servers`) and of an instance on it (`POST /v1/instances`). Those marked secret are stored "
-    "encrypted and never shown."
+    "encrypted and never shown. Those marked own are taken only on a server of the company's own, because on a shared one they "
+    "would name what may be another company's ([`shared_server`](../errors.md#shared_server))."
 )
 _YES, _NO = "yes", ""
 #: The optional protocols of the contract, in words.
@@ -93,7 +94,7 @@ def providers_page() -> str:
         "\n".join(_table(["", *_names(adapters)], _operations(adapters))),
         "## Credentials",
         _CREDENTIALS,
-        "\n".join(_table(["provider", "of", "credential", "required", "secret", ""], _credentials(adapters))),
+        "\n".join(_table(["provider", "of", "credential", "required", "secret", "own", ""], _credentials(adapters))),
     ]
     return "\n\n".join(lines) + "\n"
 
@@ -213,9 +214,8 @@ def _credentials(adapters: list[Provider]) -> Iterator[list[str]]:
     for adapter in adapters:
         for owner, fields in (("server", adapter.server_credentials), ("instance", adapter.connection_credentials)):
             for field in fields:
-                yield [
-                    f"`{adapter.kind}`", owner, f"`{field.name}`", _mark(field.required), _mark(field.secret), field.help,
-                ]  # fmt: skip
+                marks = [_mark(field.required), _mark(field.secret), _mark(field.own_server)]
+                yield [f"`{adapter.kind}`", owner, f"`{field.name}`", *marks, field.help]
 
 
 def _mark(value: bool) -> str:

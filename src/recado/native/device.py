@@ -55,13 +55,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     provider_id: str | None = None
 
 
-def store_url(database_url: str) -> str:
-    """The database as whatsmeow's driver (lib/pq) wants it, its tables in a schema of their own."""
+def store_url(database_url: str, name: str) -> str:
+    """The database as whatsmeow's driver (lib/pq) wants it, its tables in a schema of their own; `name` is what its
+    connections are called, by which they are ended."""
     parts = urlsplit(database_url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "prefer" if parts.hostname and "host" not in query else "disable")
     query["search_path"] = "whatsmeow"
-    query.setdefault("application_name", "recado_whatsmeow")
+    query["application_name"] = name
     return urlunsplit(parts._replace(scheme="postgres", query=urlencode(query)))
 
 
@@ -129,12 +130,22 @@ class Device(neonize_client.NewClient):
         self._go.Stop(self.uuid)
         self._returned.wait(1.0)
 
-    def perform(self, operation: str, request: dict[str, Any], payload: bytes | None, secret: bytes | None) -> Result:
-        """Do what a command asks for. Never raises for what WhatsApp does or fails to do."""
+    def perform(
+        self,
+        operation: str,
+        request: dict[str, Any],
+        payload: bytes | None,
+        secret: bytes | None,
+        may: Callable[[], bool],
+    ) -> Result:
+        """Do what a command asks for, while `may` says that the number is still ours. Never raises for what WhatsApp does
+        or fails to do."""
         if not self.ready:
             return Result(reply={"outcome": "not_connected", "why": "The number is being connected."})
+        if not may():
+            return _handed_over()
         if operation == "send":
-            return self._send(request, payload, secret)
+            return self._send(request, payload, secret, may)
         if operation == "logout":
             return self._log_out()
         return operations.perform(self, operation, request, payload)
@@ -264,7 +275,9 @@ class Device(neonize_client.NewClient):
 
     # --- calls ----------------------------------------------------------------------------------------------
 
-    def _send(self, request: dict[str, Any], payload: bytes | None, secret: bytes | None) -> Result:
+    def _send(
+        self, request: dict[str, Any], payload: bytes | None, secret: bytes | None, may: Callable[[], bool]
+    ) -> Result:
         own = self.own.phone or self.own.lid or ""
         try:
             message = messages.build(request, own=own, secret=secret, data=payload, upload=self.upload)
@@ -272,6 +285,9 @@ class Device(neonize_client.NewClient):
             return Result(reply={"outcome": "refused", "code": error.code, "why": error.why})
         except NeonizeError as error:
             return Result(reply=faults.of_preparation(str(error)))
+        # An upload takes its time, and a process can be stopped for a while: the last look is the one that counts.
+        if not may():
+            return _handed_over()
         try:
             sent = self.send_message(jids.parse(str(request["to"])), message)
         except NeonizeError as error:
@@ -287,6 +303,10 @@ class Device(neonize_client.NewClient):
         except NeonizeError as error:
             return Result(reply=faults.of_call(str(error)))
         return Result(reply={"outcome": "done"})
+
+
+def _handed_over() -> Result:
+    return Result(reply={"outcome": "not_connected", "why": "The number is being handed over."})
 
 
 def _listener(device: Device) -> Callable[[Any, Any], None]:

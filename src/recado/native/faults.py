@@ -12,7 +12,9 @@ _SERVER = re.compile(r"server returned error (\d+)")
 COLD_SECONDS = 3_600.0
 RATE_SECONDS = 60.0
 
-_NOT_CONNECTED = ("websocket not connected", "the store doesn't contain a device jid", "client is nil")
+#: What whatsmeow says when it was to send the frame of a message *again*, which is where it says nothing else with it.
+_SECOND_TRY = "websocket not connected"
+_NOT_CONNECTED = ("websocket not connected", "failed to send message node: frame socket is closed", "the store doesn't contain a device jid", "client is nil")
 _MAY_HAVE_LEFT = (
     "timed out waiting for message send response",
     "websocket disconnected before",
@@ -49,6 +51,8 @@ def of_send(why: str) -> dict[str, Any]:
     found = _SERVER.search(said)
     if found is not None:
         return _nack(int(found[1]), why)
+    if said == _SECOND_TRY:
+        return {"outcome": "unknown", "why": why}
     if any(text in said for text in _NOT_CONNECTED):
         return {"outcome": "not_connected", "why": why}
     if any(text in said for text in _MAY_HAVE_LEFT):

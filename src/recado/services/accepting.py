@@ -28,7 +28,7 @@ from recado.kit.batching import Batcher, Split
 from recado.services import media
 from recado.services.directory import InstanceView, Principal, no_instance
 from recado.services.runtime import Runtime
-from recado.store import contacts, conversations, db, messages, outbox, refusals
+from recado.store import contacts, db, messages, outbox, refusals
 from recado.telemetry import metrics
 
 #: The furthest a message can be scheduled ahead, and the longest it can be asked to wait.
@@ -41,10 +41,10 @@ _MAX_METADATA_BYTES = 8_192
 _GROUP = 2_000
 _LARGE = 250
 _ADDRESSES_CACHED = 200_000
-#: How often to ask which conversations were merged; what is accepted for one in between is moved after it. The two looks
-#: overlap by more than a merging transaction lasts.
-_MERGED_EVERY = timedelta(seconds=5)
-_MERGED_OVERLAP = timedelta(minutes=1)
+#: How often to ask which addresses lead to another contact than before; what is accepted for a merged one in between is
+#: moved after it. The looks overlap by more than a merging transaction lasts.
+_MOVED_EVERY = timedelta(seconds=5)
+_MOVED_OVERLAP = timedelta(minutes=1)
 
 _UNSET = msgspec.UNSET
 _Unset = msgspec.UnsetType
@@ -155,7 +155,7 @@ class Acceptor:
         self._conversations: collections.OrderedDict[tuple[CompanyId, InstanceId, str], contacts.Resolved] = (
             collections.OrderedDict()
         )
-        self._asked_merged_at = datetime.now(UTC)
+        self._asked_moved_at = datetime.now(UTC)
 
     async def start(self) -> None:
         """Begin writing."""
@@ -399,7 +399,7 @@ class Acceptor:
     async def _resolve(self, items: list[_Item]) -> list[contacts.Resolved]:
         """Contact and conversation of each item, from memory where they were seen before."""
         known = self._conversations
-        await self._forget_merged()
+        await self._forget_moved()
         keys = [(item.company_id, item.view.id, item.address.value) for item in items]
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         if missing:
@@ -418,18 +418,17 @@ class Acceptor:
         async with self._runtime.db.work() as connection:
             return await contacts.resolve(connection, wanted)
 
-    async def _forget_merged(self) -> None:
-        """Drop from memory the conversations that were merged into others."""
+    async def _forget_moved(self) -> None:
+        """Drop from memory the addresses that lead to another contact by now."""
         now = datetime.now(UTC)
-        if now - self._asked_merged_at < _MERGED_EVERY:
+        if now - self._asked_moved_at < _MOVED_EVERY:
             return
-        since, self._asked_merged_at = self._asked_merged_at - _MERGED_OVERLAP, now
+        since, self._asked_moved_at = self._asked_moved_at - _MOVED_OVERLAP, now
         async with self._runtime.db.worker.acquire() as connection:
-            merged = await conversations.merged_since(connection, since)
-        if merged:
-            for key, place in list(self._conversations.items()):
-                if (key[0], place.conversation_id) in merged:
-                    del self._conversations[key]
+            moved = await contacts.moved_since(connection, since)
+        if moved:
+            for key in [key for key in self._conversations if (key[0], key[2]) in moved]:
+                del self._conversations[key]
 
     def _draft(self, item: _Item, place: contacts.Resolved) -> outbox.Draft:
         request = item.request

@@ -17,8 +17,12 @@ from recado.store import connections, db, events, instances, lanes, liveness
 
 log = structlog.get_logger(__name__)
 
-#: The reason of a connection that was disconnected by its company: it is not checked, so it stays that way.
+#: The reason of a connection that was disconnected by its company: it is not checked, so it stays that way, and no other
+#: takes over from it.
 REQUESTED = "disconnected on request"
+
+#: As what a provider may tell the end of a session that was asked for.
+_ENDED = (ConnectionStatus.DISCONNECTED, ConnectionStatus.LOGGED_OUT)
 
 _EVENTS = {
     ConnectionStatus.CONNECTED: "instance.connected",
@@ -44,8 +48,9 @@ async def change_status(
 
     News is another status, or another code or passkey step to show while pairing: the instance follows its active
     connection, its lanes are parked or released, and the company gets one event. Whether another connection takes over
-    is decided by `services.failover`. `asked` marks the answer to a request to connect, whose code replaces any other. While evidence stands against the connection (`services.liveness`), `connected` is
-    stored as `degraded`. Runs inside the caller's transaction; holds the instance's row, then its lanes.
+    is decided by `services.failover`. `asked` marks the answer to a request to connect: its code replaces any other, and
+    it takes back a wish to disconnect. While evidence stands against the connection (`services.liveness`), `connected`
+    is stored as `degraded`. Runs inside the caller's transaction; holds the instance's row, then its lanes.
     Raises `NotFound` when the connection is gone.
     """
     told = state if isinstance(state, ConnectionState) else ConnectionState(status=state, reason=reason)
@@ -57,7 +62,7 @@ async def change_status(
     if told.status is ConnectionStatus.CONNECTED:
         standing = await liveness.standing(connection, [(company, identifier)])
         told = seen_as(told, standing.get(identifier))
-    if held.status == told.status and held.status_reason == REQUESTED:
+    if held.status_reason == REQUESTED and told.status in _ENDED and not asked:
         told = msgspec.structs.replace(told, reason=REQUESTED)
     pairing = held.pairing if not asked and _stays(held, told, now) else _pairing(told)
     news = held.status != told.status or _shown(held.pairing) != _shown(pairing)

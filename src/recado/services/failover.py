@@ -22,11 +22,13 @@ from recado.services import connections as statuses
 from recado.services import directory
 from recado.services.runtime import Runtime
 from recado.store import connections, db, events, instances
+from recado.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
 Reason = Literal["requested", "failover", "back", "removed"]
 _BATCH = 200
+_BEFORE_ALL = (UUID(int=0), UUID(int=0))
 
 
 async def switch(runtime: Runtime, company_id: CompanyId, instance_id: UUID, connection_id: UUID) -> bool:
@@ -55,14 +57,32 @@ async def switch(runtime: Runtime, company_id: CompanyId, instance_id: UUID, con
 
 async def work(runtime: Runtime, now: datetime) -> int:
     """Make every switch that policies ask for at `now`; return how many. Any number of processes may do so."""
-    async with runtime.db.work() as connection:
-        found = await connections.candidates(connection, limit=_BATCH)
-    switched = 0
-    for company_id, instance_id in found:
-        switched += await _follow_policy(runtime, company_id, instance_id, now)
-    if switched:
-        runtime.signals.set("lanes")
-    return switched
+    switched, after = 0, _BEFORE_ALL
+    while True:
+        async with runtime.db.work() as connection:
+            found = await connections.candidates(
+                connection, except_reason=statuses.REQUESTED, after=after, limit=_BATCH
+            )
+        for company_id, instance_id in found:
+            switched += await _look_at(runtime, company_id, instance_id, now)
+        if switched:
+            runtime.signals.set("lanes")
+        if len(found) < _BATCH:
+            return switched
+        # However many wait for their time, whose time has come is behind them.
+        after = found[-1]
+
+
+async def _look_at(runtime: Runtime, company_id: CompanyId, instance_id: InstanceId, now: datetime) -> bool:
+    """Follow one instance's policy. What is wrong with it must not keep the others from their switch."""
+    try:
+        return await _follow_policy(runtime, company_id, instance_id, now)
+    except db.AWAY:
+        raise
+    except Exception:
+        log.exception("policy_not_followed", company_id=company_id, instance_id=instance_id)
+        metrics.loop_errors.labels(loop="failover").inc()
+        return False
 
 
 async def _follow_policy(runtime: Runtime, company_id: CompanyId, instance_id: InstanceId, now: datetime) -> bool:

@@ -246,7 +246,7 @@ async def status(
     placed = await _placed(runtime, company_id, instance_id, connection_id)
     row = await _row(runtime, company_id, placed)
     if row is not None and row.status_reason == statuses.REQUESTED:
-        return ConnectionState(status=ConnectionStatus.DISCONNECTED, reason=statuses.REQUESTED)
+        return ConnectionState(status=ConnectionStatus(row.status), reason=statuses.REQUESTED)
     adapter = server_service.adapter_of(runtime, placed.kind)
     state = await sessions.call(runtime, placed.kind, adapter.status(placed.connection))
     return await _store(runtime, company_id, placed, state)

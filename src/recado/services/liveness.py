@@ -23,6 +23,7 @@ from recado.domain.ids import CompanyId, ConnectionId, InstanceId, MessageId, Se
 from recado.domain.provider import Capabilities, ConnectionState, capabilities_of
 from recado.domain.settings import InstanceSettings, Liveness
 from recado.domain.states import SENDING, ConnectionStatus, MessageStatus, Priority
+from recado.kit.crypto import CryptoError
 from recado.services import connections as statuses
 from recado.services.accepting import Acceptor, MessageRequest
 from recado.services.directory import Principal
@@ -44,9 +45,11 @@ _NEVER_HEARD = timedelta(hours=2)
 _PEERS = 2
 _PEERS_TALK = timedelta(minutes=15)
 
-#: So many messages in a row without a receipt, of which the oldest waits so long; one that was just sent does not count.
+#: So many messages in a row without a receipt, of which the oldest waits so long, or many at once; one that was just sent
+#: does not count.
 _UNACKNOWLEDGED = 5
 _OLDEST = timedelta(minutes=10)
+_MANY = 30
 _GRACE = timedelta(minutes=3)
 #: Where the server's own acknowledgement is not reported, the phones of so many different people cannot all be off.
 _PEOPLE = 3
@@ -83,6 +86,7 @@ async def judge(runtime: Runtime, now: datetime, *, limit: int) -> int:
     async with runtime.db.work() as connection:
         rows = await liveness.claim(
             connection,
+            kinds=runtime.providers.keys(),
             before=now - PERIOD,
             spread=PERIOD / 5,
             unbroken=now - _UNBROKEN,
@@ -90,9 +94,15 @@ async def judge(runtime: Runtime, now: datetime, *, limit: int) -> int:
             limit=limit,
         )
         keys = [(row["company_id"], row["instance_id"], row["connection_id"]) for row in rows]
-        since = ids.lowest(now - _LOOK_BACK)
-        sent = await liveness.recent_sends(connection, keys, since=since, at=now) if rows else {}
-    judged = [_with(runtime, row, sent[row["connection_id"]], now) for row in rows]
+        sent = await liveness.recent_sends(
+            connection,
+            keys,
+            since=ids.lowest(now - _LOOK_BACK),
+            settled=ids.lowest(now - _GRACE),
+            until=ids.lowest(now + PERIOD),
+            at=now,
+        )
+    judged = [one for one in (_with(runtime, row, sent[row["connection_id"]], now) for row in rows) if one is not None]
     peers = await _peers(runtime, judged, now)
     for one in judged:
         try:
@@ -102,10 +112,15 @@ async def judge(runtime: Runtime, now: datetime, *, limit: int) -> int:
     return len(rows)
 
 
-def _with(runtime: Runtime, row: Any, sent: Sequence[Sent], now: datetime) -> _Judged:
+def _with(runtime: Runtime, row: Any, sent: Sequence[Sent], now: datetime) -> _Judged | None:
+    """A claimed row with what is known of it; None where its credentials cannot be opened: then it cannot send either."""
     unbroken = row["judged_at"] is not None and row["judged_at"] >= now - _UNBROKEN
     adapter = runtime.providers[row["kind"]]
-    called = runtime.directory.connection_of(row, instance_id=row["instance_id"])
+    try:
+        called = runtime.directory.connection_of(row, instance_id=row["instance_id"])
+    except CryptoError as error:
+        log.warning("connection_not_judged", connection_id=row["connection_id"], why=str(error))
+        return None
     return _Judged(
         row=row,
         settings=msgspec.convert(row["settings"], InstanceSettings).liveness,
@@ -182,7 +197,7 @@ def _unacknowledged(one: _Judged, now: datetime) -> Evidence | None:
             break
         if sent.started_at <= now - _GRACE:
             row.append(sent)
-    if len(row) < _UNACKNOWLEDGED or row[-1].started_at > now - _OLDEST:
+    if len(row) < _UNACKNOWLEDGED or (len(row) < _MANY and row[-1].started_at > now - _OLDEST):
         return None
     if "server_ack" not in one.capabilities.receipts and len({sent.address for sent in row}) < _PEOPLE:
         return None

@@ -51,7 +51,7 @@ class Commands:
         self._begun_within = begun_within
         self._opened_within = opened_within
         self._seen_within = seen_within
-        self._pending: dict[UUID, tuple[CompanyId, asyncio.Future[adapter.Reply]]] = {}
+        self._pending: dict[UUID, _Waiting] = {}
         self._collecting: asyncio.Task[None] | None = None
 
     async def open(self, connection: Connection, *, method: str, phone: str | None) -> ConnectionState:
@@ -140,8 +140,10 @@ class Commands:
             status = ConnectionStatus.DISCONNECTED if offered is None else _unheld(offered.status)
             reason = f" ({offered.reason})" if offered is not None and offered.reason else ""
             raise adapter.NotHeld(f"{_NO_ENGINE[:-1]}{reason}.", status)
-        assert offered.id is not None, "an owned session takes the command, or has it already"
-        return await self._answer(connection.company_id, offered.id, timeout=timeout, begun_within=begun_within)
+        if offered.id is None:
+            raise adapter.NoAnswer("The same message is being handed over by another process.")
+        waiting = _Waiting(company_id=connection.company_id, keep=message_id is not None)
+        return await self._answer(waiting, offered.id, timeout=timeout, begun_within=begun_within)
 
     async def sent(self, connection: Connection, message_id: MessageId, *, timeout: float) -> adapter.Reply | None:
         """The record of a message; where its engine died at it, whatsmeow's own record."""
@@ -155,8 +157,6 @@ class Commands:
             _away(error)
         if found.reply is not None and found.reply.get("outcome") != "unknown":
             return msgspec.convert(found.reply, adapter.Reply)
-        if found.running and found.reply is None:
-            raise adapter.NoAnswer("The engine is still at it.")
         settled = await self.call(connection, "settle", {"message_id": str(message_id)}, timeout=timeout)
         return None if settled.outcome == "done" else settled
 
@@ -170,9 +170,9 @@ class Commands:
 
     # --- answers --------------------------------------------------------------------------------------------
 
-    async def _answer(self, company_id: CompanyId, id: UUID, *, timeout: float, begun_within: float) -> adapter.Reply:
-        future: asyncio.Future[adapter.Reply] = asyncio.get_running_loop().create_future()
-        self._pending[id] = (company_id, future)
+    async def _answer(self, waiting: "_Waiting", id: UUID, *, timeout: float, begun_within: float) -> adapter.Reply:
+        company_id, future = waiting.company_id, waiting.reply
+        self._pending[id] = waiting
         if self._collecting is None or self._collecting.done():
             self._collecting = asyncio.create_task(self._collect(), name="native-replies")
         try:
@@ -205,14 +205,27 @@ class Commands:
                 await waiter.wait(_LOOK_EVERY)
 
     async def _fetch(self) -> None:
-        asked = [(company_id, id) for id, (company_id, _) in self._pending.items()]
+        asked = [(waiting.company_id, id) for id, waiting in self._pending.items()]
+        read = []
         for id, (reply, payload) in (await native.replies(self._db.worker, asked)).items():
             waiting = self._pending.pop(id, None)
-            if waiting is None or waiting[1].done():
+            if waiting is None or waiting.reply.done():
                 continue
             answer = msgspec.convert(reply, adapter.Reply)
-            waiting[1].set_result(msgspec.structs.replace(answer, payload=payload))
-            await native.forget(self._db.worker, waiting[0], id)
+            waiting.reply.set_result(msgspec.structs.replace(answer, payload=payload))
+            if not waiting.keep:
+                read.append((waiting.company_id, id))
+        if read:
+            await native.forget(self._db.worker, read)
+
+
+class _Waiting:
+    """Who waits for an answer; `keep` where the command is the record of a message."""
+
+    def __init__(self, *, company_id: CompanyId, keep: bool) -> None:
+        self.company_id = company_id
+        self.keep = keep
+        self.reply: asyncio.Future[adapter.Reply] = asyncio.get_running_loop().create_future()
 
 
 def state_of(session: native.Session) -> ConnectionState:

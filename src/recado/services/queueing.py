@@ -8,14 +8,12 @@ import msgspec
 
 from recado.domain.errors import Conflict
 from recado.domain.ids import MessageId
-from recado.domain.states import PRIORITY_RANK
+from recado.domain.states import PRIORITY_RANK, SENDING
 from recado.services import messaging
 from recado.services.directory import Principal
 from recado.services.runtime import Runtime
 from recado.store import cold, lanes, outbox
 
-#: States of an instance in which its messages go.
-_SENDING = ("connected", "degraded")
 _PRIORITY_NAME = {rank: priority.value for priority, rank in PRIORITY_RANK.items()}
 
 
@@ -71,7 +69,7 @@ async def show(
         counts=counts,
         oldest_at=oldest,
         oldest_age_s=(datetime.now(UTC) - oldest).total_seconds() if oldest else None,
-        next_send_at=summary["next_send_at"] if not view.paused and view.status in _SENDING else None,
+        next_send_at=summary["next_send_at"] if not view.paused and view.status in SENDING else None,
         first_contacts=first.waiting,
         first_contacts_held_until=first.held_until,
         items=[_item(row) for row in rows[:limit]],
@@ -114,12 +112,12 @@ async def resume(runtime: Runtime, principal: Principal, instance_id: UUID) -> N
 
 async def _set_paused(runtime: Runtime, principal: Principal, instance_id: UUID, paused: bool) -> None:
     checked = principal.check_instance(instance_id)
-    view = await runtime.directory.instance(principal.company, checked)
+    await runtime.directory.instance(principal.company, checked)
     async with runtime.directory.changing(principal.company) as connection:
-        await lanes.set_paused(connection, principal.company, checked, paused)
+        status = await lanes.set_paused(connection, principal.company, checked, paused)
         if paused:
             await lanes.park(connection, principal.company, checked)
-        elif view.status in _SENDING:
+        elif status in SENDING:
             await lanes.release(connection, principal.company, checked)
     runtime.signals.set("lanes")
 

@@ -220,7 +220,7 @@ async def _process(
     }
     known = await repeats.find_known(connection, items)
     items = await repeats.drop(connection, items, known, done.found)
-    await recording.resolve(connection, items, lenient=lenient)
+    await recording.resolve(connection, items, known, lenient=lenient)
     done.media, became_known = await recording.store_messages(connection, items, known)
     recorded = await recording.store_receipts(connection, items, known)
     done.deferred |= recorded.deferred

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from recado.domain import events, ids
+from recado.domain.content import MEDIA_KINDS
 from recado.domain.events import Party
 from recado.domain.ids import CompanyId, ConversationId, MediaId, MessageId
 from recado.domain.provider import ConnectionState
 from recado.domain.states import MessageStatus
-from recado.services import connections
-from recado.services.routing import Item
+from recado.services import connections, routing
+from recado.services.routing import About, Item, Talk
 from recado.services.runtime import Runtime
 from recado.store import contacts, conversations, db, media, provider_ids, receipts, received
 from recado.store.events import NewEvent
@@ -23,23 +24,35 @@ from recado.store.events import NewEvent
 # --- messages -----------------------------------------------------------------------------------------
 
 
-async def resolve(connection: db.Connection, items: Sequence[Item], *, lenient: bool = False) -> None:
+async def resolve(
+    connection: db.Connection,
+    items: Sequence[Item],
+    known: dict[provider_ids.Key, MessageId],
+    *,
+    lenient: bool = False,
+) -> None:
     """The contact and conversation of every chat; who writes in a group becomes a contact too.
 
+    What is about a known message belongs where that stands, whichever chat its provider names: some name our own number.
     Raises `contacts.Divided` for people who have several contacts, unless `lenient`.
     """
-    talking = [
-        (item, item.event)
-        for item in items
-        if isinstance(item.event, events.Received | events.Edited | events.Deleted | events.Reacted)
-    ]
+    written = {item.message_id: item for item in items if isinstance(item.event, events.Received)}
+    await _place(connection, items, known, written)
+    for item in items:
+        # Its message was known, and is not kept any more.
+        if isinstance(item.event, About) and item.chat is None and not item.event.chat.identities():
+            routing.set_aside(item, item.event)
+    talking = [(item, item.event) for item in items if isinstance(item.event, Talk)]
     if not talking:
         return
+    asked = [
+        (item, event) for item, event in talking if item.chat is None and written.get(item.message_id, item) is item
+    ]
     resolved = await contacts.resolve(
         connection,
         [
             contacts.Wanted(company_id=item.route.company_id, instance_id=item.route.instance_id, party=event.chat)
-            for item, event in talking
+            for item, event in asked
         ],
         [
             (item.route.company_id, event.sender)
@@ -48,8 +61,37 @@ async def resolve(connection: db.Connection, items: Sequence[Item], *, lenient: 
         ],
         lenient=lenient,
     )
-    for (item, _), chat in zip(talking, resolved, strict=True):
+    for (item, _), chat in zip(asked, resolved, strict=True):
         item.chat = chat
+    for item, _ in talking:
+        if item.chat is None:
+            item.chat = written[item.message_id].chat
+
+
+async def _place(
+    connection: db.Connection,
+    items: Sequence[Item],
+    known: dict[provider_ids.Key, MessageId],
+    written: dict[MessageId | None, Item],
+) -> None:
+    """Let what is about a known message speak of the chat of that one."""
+    stored: list[tuple[Item, About, MessageId]] = []
+    for item in items:
+        event = item.event
+        if not isinstance(event, About):
+            continue
+        item.message_id = known.get((*item.place, event.target))
+        if item.message_id in written:
+            about = written[item.message_id].event
+            assert isinstance(about, events.Received)
+            item.event = msgspec.structs.replace(event, chat=about.chat)
+        elif item.message_id is not None:
+            stored.append((item, event, item.message_id))
+    places = await contacts.places(connection, {(item.route.company_id, message_id) for item, _, message_id in stored})
+    for item, event, message_id in stored:
+        if (item.route.company_id, message_id) in places:
+            item.chat, chat = places[item.route.company_id, message_id]
+            item.event = msgspec.structs.replace(event, chat=chat)
 
 
 async def store_messages(
@@ -231,33 +273,44 @@ async def store_receipts(
 
 
 async def amend(connection: db.Connection, items: Sequence[Item]) -> None:
-    """Edits and deletions of messages that we have; each also becomes an event."""
-    # The messages of this batch are rows by now, so one look finds all targets.
-    about = [
-        (item, item.event) for item in items if isinstance(item.event, events.Edited | events.Deleted | events.Reacted)
-    ]
-    if not about:
-        return
-    found = await provider_ids.find(connection, {(*item.place, event.target) for item, event in about})
-    changes: dict[tuple[CompanyId, MessageId], received.Amendment] = {}
+    """Edits and deletions of messages that we have; each also becomes an event, unless it changes nothing: then somebody
+    told of it before."""
+    about = [(item, item.event) for item in items if isinstance(item.event, About)]
+    held = await received.hold(
+        connection,
+        {
+            (item.route.company_id, item.message_id)
+            for item, event in about
+            if item.message_id is not None and not isinstance(event, events.Reacted)
+        },
+    )
+    changed: dict[MessageId, received.Amendable] = {}
     for item, event in about:
-        item.message_id = found.get((*item.place, event.target))
+        message = held.get((item.route.company_id, item.message_id)) if item.message_id is not None else None
+        if message is not None and isinstance(event, events.Edited):
+            content = _edited(message, event.content)
+            if content == message.content:
+                continue
+            message.content = content
+            message.metadata = {**(message.metadata or {}), "edited_at": event.at.isoformat()}
+            changed[message.id] = message
+            if message.type in MEDIA_KINDS:
+                event = item.event = msgspec.structs.replace(event, kind=message.type, content=content)
+        elif message is not None and isinstance(event, events.Deleted):
+            message.metadata = {**(message.metadata or {}), "deleted_at": event.at.isoformat()}
+            changed[message.id] = message
         item.told = _about_event(item, event)
-        if item.message_id is None or isinstance(event, events.Reacted):
-            continue
-        key = (item.route.company_id, item.message_id)
-        before = changes.get(key)
-        edited = isinstance(event, events.Edited)
-        changes[key] = received.Amendment(
-            company_id=key[0],
-            id=key[1],
-            content=event.content if isinstance(event, events.Edited) else before.content if before else None,
-            metadata={
-                **(before.metadata if before else {}),
-                "edited_at" if edited else "deleted_at": event.at.isoformat(),
-            },
-        )
-    await received.amend(connection, list(changes.values()))
+    await received.amend(connection, list(changed.values()))
+
+
+def _edited(message: received.Amendable, content: Any) -> Any:
+    """The content of an edited message. What is edited of a file is its caption, which some providers tell as a text."""
+    if message.type not in MEDIA_KINDS or not isinstance(message.content, dict) or not isinstance(content, dict):
+        return content
+    told = dict(content)
+    if "body" in told:
+        told["caption"] = told.pop("body")
+    return {**message.content, **told}
 
 
 def _about_event(item: Item, event: events.Edited | events.Deleted | events.Reacted) -> NewEvent:

@@ -1,13 +1,14 @@
 """Bringing connections back: those that are down though nobody asked for it, and those that evidence stands against.
 
 The steps are `reconnect`, `restart_session` and `recreate_webhook`, as far as a provider has them; the trouble decides
-which comes first. Each is an event. By itself Recado takes one at a time, further and further apart, and gives up after
-`MOST_STEPS`; `recover` takes them now, because somebody asked. What needs a person (a code to scan, a number that was
+which comes first. Each is an event. By itself Recado takes one at a time, further and further apart, and gives up when
+the last of `MOST_STEPS` has had its time, too; `recover` takes them now, because somebody asked. What needs a person (a code to scan, a number that was
 logged out or banned) is left alone.
 """
 
 import asyncio
 import random
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -36,6 +37,10 @@ StepName = Literal["reconnect", "restart_session", "recreate_webhook"]
 MOST_STEPS = 6
 #: Before the first step, most lines are back by themselves.
 FIRST_WAIT = timedelta(seconds=30)
+#: A session that is connecting for so long, and waits for no person, is stuck.
+PATIENCE = timedelta(minutes=5)
+#: Recoveries that are begun, or ended, in one transaction.
+_BATCH = 500
 #: Between two steps: this long, and a random time more that may double with every step.
 _LEAST_SECONDS = 30.0
 _MOST_SECONDS = 1_800.0
@@ -91,63 +96,97 @@ async def recover(runtime: Runtime, company_id: CompanyId, view: ConnectionView)
         return Recovered(state=state)
     key = (company_id, view.id)
     trouble = evidence.type if evidence is not None and state.status in SENDING else "disconnected"
+    adapter = runtime.providers[view.kind]
+    plan: list[StepName] = ["reconnect"] if requested else _plan(adapter, trouble, alive)
     async with runtime.db.tenant(company_id) as connection:
-        until = now + _lease(runtime) * MOST_STEPS
+        until = now + _lease(runtime) * len(plan)
         taken = await liveness.begin_recovery(
             connection, key, view.connection.instance_id, trouble=trouble, at=now, until=until
         )
     if taken is None:
         raise Conflict("The connection is being recovered right now.", code="recovery_under_way")
-    adapter = runtime.providers[view.kind]
-    plan: list[StepName] = ["reconnect"] if requested else _plan(adapter, trouble, alive)
     steps: list[Step] = []
-    for _ in plan:
-        name = plan[(taken + len(steps)) % len(plan)]
-        step, after = await _take(runtime, view, adapter, name, taken + len(steps) + 1)
-        steps.append(step)
-        state = await _record(runtime, view, trouble, step, after) or state
-        if state.status in _PERSON or (step.done and (trouble != "disconnected" or state.status in _UNDER_WAY)):
-            break
-    async with runtime.db.tenant(company_id) as connection:
-        total = taken + len(steps)
-        await liveness.finish_recovery(connection, key, steps=total, next_at=_next(total, datetime.now(UTC)))
+    try:
+        for _ in plan:
+            name = plan[(taken + len(steps)) % len(plan)]
+            step, after = await _take(runtime, view, adapter, name, taken + len(steps) + 1)
+            steps.append(step)
+            state = await _record(runtime, view, trouble, step, after) or state
+            if state.status in _PERSON or (step.done and (trouble != "disconnected" or state.status in _UNDER_WAY)):
+                break
+    finally:
+        # Also when whoever asked is gone: nobody else is let near it before.
+        async with runtime.db.tenant(company_id) as connection:
+            total = taken + len(steps)
+            await liveness.finish_recovery(connection, key, steps=total, next_at=_next(total, datetime.now(UTC)))
     return Recovered(state=state, steps=steps, needs_person=_PERSON.get(state.status))
 
 
 async def work(runtime: Runtime, now: datetime, *, limit: int) -> int:
     """Begin, end, and take the steps that are due at `now`, a batch at most; return how many were due."""
     async with runtime.db.work() as connection:
-        ended = await liveness.close_recoveries(connection, except_reason=statuses.REQUESTED, at=now)
-        await liveness.open_recoveries(connection, except_reason=statuses.REQUESTED, wait=FIRST_WAIT, at=now)
-        claimed = await liveness.claim_recoveries(connection, at=now, until=now + _lease(runtime), limit=limit)
+        ended = await liveness.close_recoveries(connection, except_reason=statuses.REQUESTED, at=now, limit=_BATCH)
         told = [event for event in map(_ended, ended) if event is not None]
+        # Last, as it locks the delivery lanes.
         await events.insert(connection, told)
     if told:
         runtime.signals.set("deliveries")
+    async with runtime.db.work() as connection:
+        await liveness.open_recoveries(
+            connection, except_reason=statuses.REQUESTED, wait=FIRST_WAIT, patience=PATIENCE, at=now, limit=_BATCH
+        )
+    async with runtime.db.work() as connection:
+        claimed = await liveness.claim_recoveries(
+            connection, kinds=runtime.providers.keys(), at=now, until=now + _lease(runtime), limit=limit
+        )
     await asyncio.gather(*(_go_on(runtime, recovery, now) for recovery in claimed))
     return len(claimed)
 
 
 async def _go_on(runtime: Runtime, recovery: Recovery, now: datetime) -> None:
-    """Take the next step of a claimed recovery."""
+    """Take the next step of a claimed recovery, or give it up when the last one has had its time."""
+    began = time.monotonic()
     try:
         instance = await runtime.directory.instance(recovery.company_id, recovery.instance_id)
         view = instance.placed(recovery.connection_id)
         row, alive = await _stored(runtime, recovery.company_id, view)
         taken = recovery.steps
-        if _in_trouble(row, alive.evidence):
+        if not _in_trouble(row, alive.evidence):
+            next_at: datetime | None = now
+        elif taken >= MOST_STEPS:
+            await _give_up(runtime, view, recovery)
+            return
+        else:
             adapter = runtime.providers[view.kind]
             plan = _plan(adapter, recovery.trouble, alive)
             step, after = await _take(runtime, view, adapter, plan[taken % len(plan)], taken + 1)
             await _record(runtime, view, recovery.trouble, step, after)
             taken += 1
+            next_at = _next(taken, now + timedelta(seconds=time.monotonic() - began))
     except NotFound:
         log.debug("connection_gone", connection_id=recovery.connection_id)
         return
     key = (recovery.company_id, recovery.connection_id)
-    next_at = _next(taken, now) if taken > recovery.steps else now
     async with runtime.db.tenant(recovery.company_id) as connection:
         await liveness.finish_recovery(connection, key, steps=taken, next_at=next_at)
+
+
+async def _give_up(runtime: Runtime, view: ConnectionView, recovery: Recovery) -> None:
+    """Leave it until somebody asks or the trouble ends, and tell so."""
+    data = {
+        "connection_id": view.id,
+        "kind": view.kind,
+        "trouble": recovery.trouble,
+        "steps": recovery.steps,
+        "reason": f"{recovery.steps} steps did not help; asking for its recovery tries them again.",
+    }
+    key = (recovery.company_id, recovery.connection_id)
+    async with runtime.db.tenant(recovery.company_id) as connection:
+        await liveness.finish_recovery(connection, key, steps=recovery.steps, next_at=None)
+        told = _event(recovery.company_id, recovery.instance_id, "instance.recovery_failed", data)
+        await events.insert(connection, [told])
+    log.warning("recovery_given_up", connection_id=view.id, kind=view.kind, trouble=recovery.trouble)
+    runtime.signals.set("deliveries")
 
 
 # --- steps ----------------------------------------------------------------------------------------------
@@ -190,6 +229,13 @@ async def _take(
         why = error.detail
     except TimeoutError:
         why = "It did not answer in time."
+    except db.AWAY:
+        raise
+    except Exception as error:
+        # A mistake of ours, in one adapter. It must not keep other connections from their steps.
+        log.exception("recovery_step_broke", connection_id=view.id, kind=adapter.kind, step=name)
+        metrics.loop_errors.labels(loop="health_recovery").inc()
+        why = f"It could not be taken ({type(error).__name__})."
     result = "failed" if why is not None else "done"
     metrics.recovery_steps.labels(adapter.kind, name, result).inc()
     log.info("recovery_step", connection_id=view.id, kind=adapter.kind, step=name, attempt=attempt, why=why)
@@ -231,26 +277,13 @@ async def _record(
         data["status"] = step.status
     if step.why is not None:
         data["error"] = step.why
-    told = [_event(company_id, instance_id, "instance.recovering", data)]
+    told = _event(company_id, instance_id, "instance.recovering", data)
     async with runtime.directory.changing(company_id) as connection:
         if after is not None:
             after = await _store(connection, runtime, company_id, view.id, after)
-        reason = _hopeless(step, after)
-        if reason is not None:
-            gone = {"connection_id": view.id, "kind": view.kind, "trouble": trouble, "steps": step.attempt}
-            told.append(_event(company_id, instance_id, "instance.recovery_failed", {**gone, "reason": reason}))
-        await events.insert(connection, told)
+        await events.insert(connection, [told])
     runtime.signals.set("deliveries")
     return after
-
-
-def _hopeless(step: Step, after: ConnectionState | None) -> str | None:
-    """Why the last step was the last, if it was. Where a person is needed before that, `work` tells when it ends."""
-    if step.attempt < MOST_STEPS or (step.done and step.status is ConnectionStatus.CONNECTED):
-        return None
-    if after is not None and after.status in _PERSON:
-        return _PERSON[after.status]
-    return f"{step.attempt} steps did not help; asking for its recovery tries them again."
 
 
 async def _store(
@@ -306,10 +339,8 @@ def _lease(runtime: Runtime) -> timedelta:
     return timedelta(seconds=runtime.settings.send_timeout_seconds * _CALLS)
 
 
-def _next(taken: int, now: datetime) -> datetime | None:
-    """When the step after so many is due; None when they are enough."""
-    if taken >= MOST_STEPS:
-        return None
+def _next(taken: int, now: datetime) -> datetime:
+    """When the step after so many is due, or, after the last one, the end."""
     wait = _LEAST_SECONDS + backoff.full_jitter(taken, _LEAST_SECONDS, _MOST_SECONDS, _random)
     return now + timedelta(seconds=wait)
 

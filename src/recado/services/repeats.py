@@ -3,18 +3,25 @@
 An echo may come before the sender has stored the id that the provider gave the message. Told apart by that id alone it
 would become a second message. It is ours if it carries our own id, or if a message of that text to that contact is being
 sent right now or waits for proof that it was; then it is that proof. Any other is somebody else's, who writes through
-the same provider.
+the same provider; so is one that carries an id which is not ours, whatever it says.
+
+Where two connections serve one phone, both tell of everything. A message has one id for both; a change of one (an edit, a
+deletion, a reaction) has often one of each provider's own, and is recognised by what it says.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from recado.domain import events, ids
 from recado.domain.events import ProviderEvent
 from recado.domain.ids import CompanyId, InstanceId, MessageId
 from recado.domain.states import MessageStatus
+from recado.services import routing
 from recado.services.routing import Item
 from recado.store import db, provider_ids, receipts
 
@@ -55,20 +62,22 @@ async def drop(
     echoed |= await _find_in_flight(connection, items, known, echoed)
     for item in items:
         _take_as_proof(item, echoed)
+    _set_aside(items, known, echoed)
     seen: dict[provider_ids.Seen, MessageId | None] = {}
     first: dict[provider_ids.Seen, Item] = {}
     for item in items:
-        key = _seen(item)
-        if key is not None and key not in seen:
-            seen[key] = item.message_id = _new_message_id(item.event)
-            first[key] = item
+        keys = _seen(item)
+        if not any(key in seen for key in keys):
+            item.message_id = _new_message_id(item.event)
+        for key in keys:
+            seen.setdefault(key, item.message_id)
+            first.setdefault(key, item)
     for (company_id, instance_id, provider_id), message_id in echoed.items():
         seen.setdefault((company_id, instance_id, "message", provider_id), message_id)
     new = await provider_ids.insert(connection, seen)
     kept = []
     for item in items:
-        key = _seen(item)
-        if key is None or (key in new and first[key] is item):
+        if all(key in new and first[key] is item for key in _seen(item)):
             kept.append(item)
             if item.message_id is not None and isinstance(item.event, events.Received):
                 known[(*item.place, item.event.provider_id)] = item.message_id
@@ -80,21 +89,59 @@ async def drop(
     return kept
 
 
-def _seen(item: Item) -> provider_ids.Seen | None:
-    """What makes an event a repeat. A receipt is one by its own table."""
+def _seen(item: Item) -> tuple[provider_ids.Seen, ...]:
+    """What makes an event a repeat, each by itself. A receipt is one by its own table."""
     match item.event:
         case events.Receipt():
-            return None
+            return ()
         case events.Received(provider_id=provider_id):
-            return (*item.place, "message", provider_id)
-        case events.Reacted(key=key):
-            return (*item.place, "reaction", key)
+            return ((*item.place, "message", provider_id),)
+        case events.Reacted(key=key) as event:
+            return ((*item.place, "reaction", key), (*item.place, "change", _change(event)))
+        case (events.Edited(key=key) | events.Deleted(key=key)) as event:
+            return ((*item.place, "event", key), (*item.place, "change", _change(event)))
         case other:
-            return (*item.place, "event", other.key)
+            return ((*item.place, "event", other.key),)
+
+
+def _change(event: events.Edited | events.Deleted | events.Reacted) -> str:
+    """A change of a message by what it says. A message is deleted once; the same edit or reaction may come again later,
+    after another one, so the second in which it was made is part of it."""
+    said: list[Any] = [event.type]
+    match event:
+        case events.Edited():
+            said += [int(event.at.timestamp()), event.content]
+        case events.Reacted():
+            # In a chat of two, ours or theirs says who; providers may call them otherwise.
+            who = event.sender.identities()[:1] if event.chat.group else []
+            said += [int(event.at.timestamp()), event.emoji, event.from_me, who]
+        case events.Deleted():
+            pass
+    return f"{event.target}:{hashlib.sha256(msgspec.json.encode(said, order='deterministic')).hexdigest()}"
 
 
 def _new_message_id(event: ProviderEvent) -> MessageId | None:
     return MessageId(ids.new()) if isinstance(event, events.Received) else None
+
+
+def _set_aside(
+    items: Sequence[Item], known: dict[provider_ids.Key, MessageId], echoed: dict[provider_ids.Key, MessageId]
+) -> None:
+    """Make what belongs to no chat `unknown`, before it counts as seen: a replay of its webhook then finds it new."""
+    placed = {
+        (*item.place, item.event.provider_id)
+        for item in items
+        if isinstance(item.event, events.Received) and item.event.chat.identities()
+    }
+    for item in items:
+        event = item.event
+        if not isinstance(event, routing.Talk) or event.chat.identities():
+            continue
+        if (
+            isinstance(event, events.Received)
+            or (*item.place, event.target) not in known.keys() | echoed.keys() | placed
+        ):
+            routing.set_aside(item, event)
 
 
 # --- echoes -------------------------------------------------------------------------------------------
@@ -131,6 +178,7 @@ async def _find_in_flight(
         for place, item in enumerate(items)
         if isinstance(item.event, events.Received)
         and _is_echo(item.event)
+        and not item.event.message_id
         and (*item.place, item.event.provider_id) not in known.keys() | echoed.keys()
     }
     candidates = await receipts.find_in_flight(
@@ -172,7 +220,7 @@ def _repeats(event: events.Received, sending: receipts.InFlight) -> bool:
 
 
 def _body(content: Any) -> str | None:
-    body = content.get("body") if isinstance(content, dict) else None
+    body = (content.get("body") or content.get("caption")) if isinstance(content, dict) else None
     return body.strip() if isinstance(body, str) else None
 
 

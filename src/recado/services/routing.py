@@ -6,12 +6,16 @@ from typing import Any
 
 import msgspec
 
-from recado.domain import ids
+from recado.domain import events, ids
 from recado.domain.events import ProviderEvent
 from recado.domain.ids import CompanyId, InstanceId, MessageId
 from recado.services.runtime import Runtime
 from recado.store import contacts, db, inbox
 from recado.store.events import NewEvent
+
+#: Events that are about an earlier message, and all that belong to a chat.
+About = events.Edited | events.Deleted | events.Reacted
+Talk = events.Received | About
 
 #: The longest error that is kept with a raw webhook.
 LONGEST_ERROR = 1_000
@@ -20,12 +24,27 @@ LONGEST_ERROR = 1_000
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
+class Result(msgspec.Struct):
+    """What reading and routing made of one raw webhook."""
+
+    events: int = 0
+    errors: list[str] = []
+    told: list[NewEvent] = []
+
+    def fail(self, reason: str) -> None:
+        """Keep a reason with the raw webhook, each once."""
+        if reason not in self.errors:
+            self.errors.append(reason)
+
+
 class Item(msgspec.Struct):
     """One event on its way to rows."""
 
     raw: inbox.Waiting
     route: inbox.Route
     event: ProviderEvent
+    #: What becomes of the raw webhook that it came in.
+    result: Result
     #: The message that a `Received` becomes, or that another event is about.
     message_id: MessageId | None = None
     chat: contacts.Resolved | None = None
@@ -34,14 +53,6 @@ class Item(msgspec.Struct):
     @property
     def place(self) -> tuple[CompanyId, InstanceId]:
         return (self.route.company_id, self.route.instance_id)
-
-
-class Result(msgspec.Struct):
-    """What reading and routing made of one raw webhook."""
-
-    events: int = 0
-    errors: list[str] = []
-    told: list[NewEvent] = []
 
 
 def read(runtime: Runtime, raw: inbox.Waiting, result: Result) -> list[ProviderEvent]:
@@ -90,10 +101,9 @@ async def route(
         for event in found:
             target = _target(raw, own, event, by_account)
             if isinstance(target, inbox.Route):
-                items.append(Item(raw=raw, route=target, event=event))
+                items.append(Item(raw=raw, route=target, event=event, result=result))
                 continue
-            if target not in result.errors:
-                result.errors.append(target)
+            result.fail(target)
             result.told += unknown(raw, own, target, event)
     return items
 
@@ -141,3 +151,17 @@ def unknown(raw: inbox.Waiting, own: inbox.Route | None, reason: str, event: Pro
     return [
         NewEvent(company_id=raw.company_id, type="unknown", data=data, instance_id=own.instance_id if own else None)
     ]
+
+
+_NOBODY = "It names nobody: no phone, id or group of the chat, and no message that is known."
+
+
+def set_aside(item: Item, event: Talk) -> None:
+    """Make an event that belongs to no chat `unknown`; its raw webhook stays with the error."""
+    item.result.fail(_NOBODY)
+    item.event = events.Noticed(
+        type="unknown",
+        key=f"unknown:{event.key}",
+        at=event.at,
+        data={"reason": _NOBODY, "kind": item.raw.kind, "type": event.type, "account": event.account},
+    )

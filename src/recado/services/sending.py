@@ -25,6 +25,7 @@ from msgspec import UnsetType
 
 from recado.domain import content as contents
 from recado.domain import fallback, ids
+from recado.domain.errors import NotFound
 from recado.domain.ids import ServerId
 from recado.domain.provider import (
     Accepted,
@@ -44,7 +45,7 @@ from recado.domain.provider import (
     Unknown,
     capabilities_of,
 )
-from recado.domain.states import ConnectionStatus, MessageStatus
+from recado.domain.states import SENDING, MessageStatus
 from recado.kit import backoff
 from recado.kit.breaker import Breaker
 from recado.services import addressing, connections, media, reaching
@@ -60,6 +61,7 @@ _BACKOFF_BASE = 2.0
 _BACKOFF_CAP = 300.0
 _LONGEST_LIMIT = 86_400.0
 _NOT_CONNECTED_LOOK = 30.0
+_AWAY_LOOK = 1.0
 _BREAKER_CODE = "server_unreachable"
 #: The longest provider id, code and reason that are kept. An id is the key of an index, which bounds it.
 _LONGEST_ID = 512
@@ -92,34 +94,54 @@ class Sender:
             claimed = settled
         elif claimed.interrupted:
             return await self._interrupted(claimed, view, view.active)
-        if not await reaching.may_go(self._runtime, view, view.active, claimed):
-            return self._passed_over(claimed)
-        provider = self._runtime.providers[view.active.kind]
-        if claimed.typing_ms and isinstance(provider, ShowsTyping):
-            return await self._type(claimed, view, view.active.connection, provider)
-        return await self._try(claimed, view, view.active, provider)
+        try:
+            ready = await self._ready(claimed, view, view.active)
+        except Exception as error:  # noqa: BLE001  # Whatever it is, nothing was called.
+            return await self._unprepared(claimed, view, view.active, error)
+        if isinstance(ready, outbox.Finish):
+            return ready
+        started_at, started = datetime.now(UTC), time.perf_counter()
+        outcome = await self._call(self._runtime.providers[view.active.kind], view.active.connection, ready)
+        duration_ms = (time.perf_counter() - started) * 1000
+        self._judge(view.active.server_id, view.active.kind, outcome)
+        return await self._decide(claimed, view, view.active, outcome, started_at, duration_ms)
 
-    async def _try(
-        self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView, provider: Provider
-    ) -> outbox.Finish:
-        server = active.server_id
-        now = time.monotonic()
+    async def _ready(
+        self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView
+    ) -> Outgoing | outbox.Finish:
+        """What is to be sent now, with all done that goes before the call; or the finish when nothing is."""
+        if not await reaching.may_go(self._runtime, view, active, claimed):
+            return self._passed_over(claimed)
+        provider = self._runtime.providers[active.kind]
+        if claimed.typing_ms and isinstance(provider, ShowsTyping):
+            return await self._type(claimed, view, active.connection, provider)
+        server, now = active.server_id, time.monotonic()
         if not self._breaker.allows(server, now):
             after = max(0.1, (self._breaker.opens_at(server) or now) - now)
             return self._wait(
                 claimed, view, Limited(code=_BREAKER_CODE, why="The server does not answer.", after=after)
             )
         prepared = await self._outgoing(claimed, view, active)
-        started_at = datetime.now(UTC)
         if isinstance(prepared, Refused):
-            return await self._decide(claimed, view, active, prepared, started_at, 0.0)
+            return await self._decide(claimed, view, active, prepared, datetime.now(UTC), 0.0)
         if len(view.connections) > 1 and not await self._record(claimed, active):
             return outbox.Finish(claimed=claimed, done=False, not_before=_MIN)
-        started = time.perf_counter()
-        outcome = await self._call(provider, active.connection, prepared)
-        duration_ms = (time.perf_counter() - started) * 1000
-        self._judge(server, active.kind, outcome)
-        return await self._decide(claimed, view, active, outcome, started_at, duration_ms)
+        return prepared
+
+    async def _unprepared(
+        self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView, error: Exception
+    ) -> outbox.Finish:
+        """What was not called is not in doubt. It waits for a database that is away; for anything else it is an attempt,
+        so that what can never be prepared does not hold its lane for ever."""
+        now, message_id = datetime.now(UTC), str(claimed.message_id)
+        if isinstance(error, db.AWAY):
+            log.warning("send_not_prepared", message_id=message_id, why=f"{type(error).__name__}: {error}")
+            doubt = claimed.unproven_at is not None
+            next_at = now + timedelta(seconds=_AWAY_LOOK)
+            return outbox.Finish(claimed=claimed, done=False, next_at=next_at, not_before=_MIN, unproven=doubt)
+        log.error("send_not_prepared", message_id=message_id, exc_info=error)
+        outcome = Retry(code="not_prepared", why=f"Recado could not prepare it: {type(error).__name__}.")
+        return await self._decide(claimed, view, active, outcome, now, 0.0)
 
     def _judge(self, server: ServerId, kind: str, outcome: Outcome) -> None:
         """Count an outcome for or against the server it came from."""
@@ -393,6 +415,10 @@ class Sender:
                 assert_never(outcome)
 
     def _fail(self, claimed: outbox.Claimed, attempt: dict[str, Any], code: str, why: str) -> outbox.Finish:
+        """It ends as a dead letter. Where an earlier try may have arrived, that would invite to send it twice: it leaves the
+        queue as what it is, unproven, and the attempt tells what became of this try."""
+        if claimed.unproven_at is not None:
+            return outbox.Finish(**attempt, done=True, status=MessageStatus.UNPROVEN, spent=1, code=code, why=why)
         error = {"code": code, "why": why}
         return outbox.Finish(
             **attempt,
@@ -432,12 +458,15 @@ class Sender:
 
     async def _disconnected(self, claimed: outbox.Claimed, active: ConnectionView, outcome: NotConnected) -> None:
         """Believe the refusal over the last known state: park the instance's lanes and tell its company."""
-        if outcome.status in (ConnectionStatus.CONNECTED, ConnectionStatus.DEGRADED):
+        if outcome.status in SENDING:
             return
-        async with self._runtime.db.work() as connection:
-            await connections.change_status(
-                connection, self._runtime, claimed.company_id, active.id, outcome.status, outcome.why
-            )
+        try:
+            async with self._runtime.db.work() as connection:
+                await connections.change_status(
+                    connection, self._runtime, claimed.company_id, active.id, outcome.status, outcome.why
+                )
+        except NotFound:
+            log.info("connection_gone", connection_id=str(active.id), message_id=str(claimed.message_id))
 
     def _event(self, claimed: outbox.Claimed, status: MessageStatus, more: Mapping[str, Any]) -> dict[str, Any]:
         data = event_data(

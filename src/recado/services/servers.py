@@ -125,7 +125,7 @@ async def check(runtime: Runtime, server_id: UUID) -> servers.Server:
     """Ask a server how it is and store the answer. Raises `NotFound`."""
     server = await get(runtime, server_id)
     started = time.perf_counter()
-    health = await _health(runtime, server)
+    health = await ask(runtime, server)
     seconds = time.perf_counter() - started
     if health.healthy:
         metrics.health_check_duration.labels(server.kind, "server").observe(seconds)
@@ -145,7 +145,8 @@ async def check(runtime: Runtime, server_id: UUID) -> servers.Server:
     return _found(updated, server_id)
 
 
-async def _health(runtime: Runtime, server: servers.Server) -> provider.Health:
+async def ask(runtime: Runtime, server: servers.Server) -> provider.Health:
+    """Ask a server how it is, and store nothing."""
     adapter = runtime.providers.get(server.kind)
     if adapter is None:
         return provider.Health(healthy=False, why=f"This Recado has no adapter for {server.kind}.")

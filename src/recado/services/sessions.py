@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime, timedelta
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from recado.domain import provider
@@ -22,6 +24,10 @@ T = TypeVar("T")
 
 #: How long deleting a connection waits for each step of its provider.
 _GOODBYE_SECONDS = 10.0
+#: How long keeping a session that was opened may take, before somebody else may open it.
+_STORING_SECONDS = 5.0
+#: How often those look who wait for a session that somebody else opens.
+_LOOK_AGAIN_SECONDS = 0.1
 
 
 async def call(runtime: Runtime, kind: str, answer: Awaitable[T]) -> T:
@@ -51,26 +57,60 @@ async def prepare(runtime: Runtime, company_id: CompanyId, placed: ConnectionVie
 async def _open(
     runtime: Runtime, company_id: CompanyId, placed: ConnectionView, adapter: provider.ManagesSessions
 ) -> provider.Connection:
-    """Of several who connect it at once, one opens the session: each opening replaces the webhook's secret."""
+    """Of several who connect it at once, in any process, one opens the session, as each opening replaces the webhook's
+    secret; the others wait for it. Nothing is held in the database meanwhile."""
+    instance_id = placed.connection.instance_id
+    lease = timedelta(seconds=runtime.settings.send_timeout_seconds + _STORING_SECONDS)
+    while True:
+        async with runtime.db.tenant(company_id) as connection:
+            row = await connections.get(connection, company_id, instance_id, placed.id)
+            if row is None:
+                raise directory.no_connection(placed.id)
+            until = await connections.begin_session(connection, company_id, placed.id, lease)
+        if until is not None:
+            await _open_until(runtime, company_id, placed, adapter, until)
+        elif row.account is None:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            # It was made while we waited, perhaps by another process.
+            runtime.directory.invalidate()
+            view = await runtime.directory.instance(company_id, instance_id)
+            return view.placed(placed.id).connection
+
+
+async def _open_until(
+    runtime: Runtime,
+    company_id: CompanyId,
+    placed: ConnectionView,
+    adapter: provider.ManagesSessions,
+    until: datetime,
+) -> None:
+    """Open the session and keep it, unless that takes longer than until then. Raises `ProviderFailed` or `NotFound`."""
     context = directory.connection_context(placed.id)
+    try:
+        session = await call(runtime, placed.kind, adapter.open_session(placed.connection))
+    except ProviderFailed:
+        async with runtime.db.tenant(company_id) as connection:
+            await connections.leave_session(connection, company_id, placed.id, until)
+        raise
     async with runtime.directory.changing(company_id) as connection:
-        await connections.lock_session(connection, placed.id)
+        held = await connections.lock(connection, company_id, placed.id)
         row = await connections.get(connection, company_id, placed.connection.instance_id, placed.id)
-        if row is None:
-            raise directory.no_connection(placed.id)
-        if row.account is None:
-            session = await call(runtime, placed.kind, adapter.open_session(placed.connection))
+        if held is not None and row is not None:
             merged = {**runtime.keyring.open(row.credentials, context), **session.credentials}
-            await connections.set_session(
+            if await connections.set_session(
                 connection,
                 company_id,
                 placed.id,
                 credentials=runtime.keyring.seal(merged, context),
                 account=session.account,
-            )
-    log.info("session_opened", connection_id=placed.id, kind=placed.kind)
-    view = await runtime.directory.instance(company_id, placed.connection.instance_id)
-    return view.placed(placed.id).connection
+                until=until,
+            ):
+                log.info("session_opened", connection_id=placed.id, kind=placed.kind)
+            return
+    # The connection was removed meanwhile, by somebody who could not know of the session.
+    await _try(placed, adapter.close_session(_with(placed.connection, session)))
+    raise directory.no_connection(placed.id)
 
 
 async def end(runtime: Runtime, company_id: CompanyId, placed: ConnectionView) -> None:
@@ -81,8 +121,25 @@ async def end(runtime: Runtime, company_id: CompanyId, placed: ConnectionView) -
     row = await _row(runtime, company_id, placed)
     if placed.status is not ConnectionStatus.CREATED:
         await _try(placed, adapter.disconnect(placed.connection, logout=True))
-    if isinstance(adapter, provider.ManagesSessions) and row is not None and row.opened:
+    if not isinstance(adapter, provider.ManagesSessions) or row is None:
+        return
+    if row.opened:
         await _try(placed, adapter.close_session(placed.connection))
+    elif row.opening_until is not None:
+        await _try(placed, _close_unanswered(adapter, placed.connection))
+
+
+async def _close_unanswered(adapter: provider.ManagesSessions, connection: provider.Connection) -> None:
+    """Remove a session that may have been made, though nobody heard of it: opening takes over what is there. Raises
+    `CallFailed`."""
+    session = await adapter.open_session(connection)
+    await adapter.close_session(_with(connection, session))
+
+
+def _with(connection: provider.Connection, session: provider.Session) -> provider.Connection:
+    """A connection as it is called once the session is kept."""
+    merged = {**connection.credentials, **session.credentials}
+    return msgspec.structs.replace(connection, account=session.account, credentials=merged)
 
 
 async def _try(placed: ConnectionView, goodbye: Awaitable[None]) -> None:

@@ -71,8 +71,8 @@ async def hold(
 ) -> None:
     """The provider takes nothing for chats in which nobody wrote to us: hold them all until then.
 
-    The first contact that was tried, `message_id`, is given back and waits with them. A chat that was reached before and never answered counts as unknown
-    again from now on, and takes from the budget when it goes on.
+    The first contact that was tried, `message_id`, is given back and waits with them. A chat that was reached before and
+    never answered counts as unknown again from now on, and takes from the budget when it goes on.
     """
     await connection.execute(Q.give_back, company_id, instance_id, conversation_id)
     await connection.execute(Q.hold, company_id, instance_id, until, at)

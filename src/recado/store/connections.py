@@ -18,8 +18,8 @@ Q = queries.load("connections")
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """A row. `pairing` is what is shown while pairing: a code, or the step of a passkey.
 
-    `active`: the instance sends through it, because of `activated_by`. `opened`: its session at the provider is ours.
-    The last four are what `liveness` knows of it.
+    `active`: the instance sends through it, because of `activated_by`. `opened`: its session at the provider is ours;
+    `opening_until`: somebody makes it until then, or tried to and got no answer. The last four are what `liveness` knows of it.
     """
 
     company_id: CompanyId
@@ -39,6 +39,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     active: bool
     activated_by: str
     opened: bool
+    opening_until: datetime | None
     latency_ms: float | None = None
     error_rate: float | None = None
     heard_at: datetime | None = None
@@ -46,7 +47,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connection stands and since when, with the health of its server."""
+    """How a connection stands, with the health of its server. `status_at` is the last change of its status, `turned_at`
+    the last between one in which it sends and one in which it does not."""
 
     id: ConnectionId
     kind: str
@@ -54,6 +56,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     status: ConnectionStatus
     status_reason: str | None
     status_at: datetime
+    turned_at: datetime
     active: bool
     activated_by: str
     activated_at: datetime
@@ -67,10 +70,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def since(self) -> datetime:
-        """Since when it stands so: the last change of what `sends` depends on, as far as it is known."""
-        if self.status in SENDING and not self.healthy and self.unhealthy_since is not None:
-            return self.unhealthy_since
-        return self.status_at
+        """Since when it sends, or does not, as far as that is known."""
+        if self.healthy or self.unhealthy_since is None:
+            return self.turned_at
+        return self.unhealthy_since if self.status in SENDING else min(self.unhealthy_since, self.turned_at)
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +164,7 @@ async def set_status(
     at: datetime,
 ) -> None:
     """Store how a connection stands."""
-    await connection.execute(Q.set_status, company_id, connection_id, status, reason, pairing, at)
+    await connection.execute(Q.set_status, company_id, connection_id, status, reason, pairing, at, sorted(SENDING))
 
 
 async def active_status(
@@ -191,16 +194,33 @@ async def set_credentials(
     await connection.execute(Q.set_credentials, company_id, connection_id, credentials, account)
 
 
-async def lock_session(connection: db.Connection, connection_id: ConnectionId) -> None:
-    """Wait for whoever opens this connection's session now, and keep others from it until the transaction ends."""
-    await connection.execute(Q.lock_session, connection_id)
+async def begin_session(
+    connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId, lease: timedelta
+) -> datetime | None:
+    """Be the one who opens this connection's session, until the time returned; None: somebody else is, or was."""
+    until: datetime | None = await connection.fetchval(Q.begin_session, company_id, connection_id, lease)
+    return until
+
+
+async def leave_session(
+    connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId, until: datetime
+) -> None:
+    """Let others open the session that could not be opened until that time."""
+    await connection.execute(Q.leave_session, company_id, connection_id, until)
 
 
 async def set_session(
-    connection: db.Connection, company_id: CompanyId, connection_id: ConnectionId, *, credentials: bytes, account: str
-) -> None:
-    """Keep the session that we made for a connection at its provider."""
-    await connection.execute(Q.set_session, company_id, connection_id, credentials, account)
+    connection: db.Connection,
+    company_id: CompanyId,
+    connection_id: ConnectionId,
+    *,
+    credentials: bytes,
+    account: str,
+    until: datetime,
+) -> bool:
+    """Keep the session that we opened for a connection; False when the time of `begin_session` was over for us."""
+    kept = await connection.fetchval(Q.set_session, company_id, connection_id, credentials, account, until)
+    return kept is not None
 
 
 async def rank(
@@ -224,9 +244,12 @@ async def delete(connection: db.Connection, company_id: CompanyId, connection_id
     await connection.execute(Q.delete_connection, company_id, connection_id)
 
 
-async def candidates(connection: db.Connection, *, limit: int) -> list[tuple[CompanyId, InstanceId]]:
-    """Instances that may have to switch by themselves."""
-    rows = await connection.fetch(Q.candidates, sorted(SENDING), limit)
+async def candidates(
+    connection: db.Connection, *, except_reason: str, after: tuple[UUID, UUID], limit: int
+) -> list[tuple[CompanyId, InstanceId]]:
+    """Instances that may have to switch by themselves, in order, after (company, instance); but nothing takes over from a
+    connection that is away for a reason."""
+    rows = await connection.fetch(Q.candidates, sorted(SENDING), limit, *after, except_reason)
     return [(row["company_id"], row["instance_id"]) for row in rows]
 
 

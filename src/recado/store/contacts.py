@@ -1,6 +1,6 @@
 """Contacts, what providers call them (identities), and their conversations with instances."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import msgspec
 
 from recado.domain import ids
 from recado.domain.events import Party
-from recado.domain.ids import CompanyId, ContactId, ConversationId, InstanceId
+from recado.domain.ids import CompanyId, ContactId, ConversationId, InstanceId, MessageId
 from recado.store import db, queries
 
 Q = queries.load("contacts")
@@ -100,6 +100,22 @@ async def resolve(
         await _converse(connection, found, wanted)
         await _name(connection, found, parties)
     return [found.resolved(w) for w in wanted]
+
+
+async def places(
+    connection: db.Connection, messages: Collection[tuple[CompanyId, MessageId]]
+) -> dict[tuple[CompanyId, MessageId], tuple[Resolved, Party]]:
+    """The conversation and contact of each of these messages that exists, and what the contact is called."""
+    if not messages:
+        return {}
+    columns = [list(column) for column in zip(*messages, strict=True)]
+    return {
+        (row["company_id"], row["id"]): (
+            Resolved(contact_id=row["contact_id"], conversation_id=row["conversation_id"], name=row["name"]),
+            Party(**(row["identities"] or {}), name=row["name"]),
+        )
+        for row in await connection.fetch(Q.find_places, *columns)
+    }
 
 
 async def page(
@@ -218,6 +234,11 @@ async def inherit(
 async def survivor(connection: db.Connection, company_id: CompanyId, contact_id: ContactId) -> ContactId:
     """What a contact's id leads to: itself, unless it was merged into another."""
     return ContactId(await connection.fetchval(Q.get_survivor, company_id, contact_id))
+
+
+async def moved_since(connection: db.Connection, at: datetime) -> set[tuple[CompanyId, str]]:
+    """The identities, by their values, that lead to another contact since a time: merged, or given to somebody else."""
+    return {(row["company_id"], row["value"]) for row in await connection.fetch(Q.list_moved, at)}
 
 
 # --- resolving ------------------------------------------------------------------------------------------------

@@ -125,11 +125,6 @@ async def survivor(connection: db.Connection, company_id: CompanyId, conversatio
     return ConversationId(await connection.fetchval(Q.get_survivor, company_id, conversation_id))
 
 
-async def merged_since(connection: db.Connection, at: datetime) -> set[tuple[CompanyId, ConversationId]]:
-    """The conversations that were merged into others since a time."""
-    return {(row["company_id"], row["id"]) for row in await connection.fetch(Q.list_merged, at)}
-
-
 # --- looking --------------------------------------------------------------------------------------------------
 
 

@@ -16,14 +16,17 @@ async def park(connection: db.Connection, company_id: UUID, instance_id: UUID) -
 
 
 async def release(connection: db.Connection, company_id: UUID, instance_id: UUID) -> None:
-    """Look at an instance's lanes again at once and wake the dispatchers."""
+    """Look at an instance's lanes again at once and wake the dispatchers. What is in flight, and is told to wait, does not:
+    what it would wait for is over."""
     await connection.execute(Q.release, company_id, instance_id)
     await connection.execute(Q.wake)
 
 
-async def set_paused(connection: db.Connection, company_id: UUID, instance_id: UUID, paused: bool) -> None:
-    """Whether a person paused the instance's queue. Park or release its lanes in the same transaction."""
-    await connection.execute(Q.set_paused, company_id, instance_id, paused)
+async def set_paused(connection: db.Connection, company_id: UUID, instance_id: UUID, paused: bool) -> str | None:
+    """Whether a person paused the instance's queue; its status, which is held. Park or release its lanes in the same
+    transaction."""
+    status: str | None = await connection.fetchval(Q.set_paused, company_id, instance_id, paused)
+    return status
 
 
 async def hold(connection: db.Connection, company_id: UUID, instance_id: UUID, until: datetime) -> None:

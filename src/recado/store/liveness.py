@@ -261,9 +261,11 @@ async def close_recoveries(connection: db.Connection, *, except_reason: str, at:
     return [Ended(**row) for row in await connection.fetch(Q.close_recoveries, at, except_reason, limit)]
 
 
-async def claim_recoveries(connection: db.Connection, *, at: datetime, until: datetime, limit: int) -> list[Recovery]:
-    """Take recoveries whose next step is due; no other process gets them before `until`."""
-    return [Recovery(**row) for row in await connection.fetch(Q.claim_recoveries, at, until, limit)]
+async def claim_recoveries(
+    connection: db.Connection, *, kinds: Collection[str], at: datetime, until: datetime, limit: int
+) -> list[Recovery]:
+    """Take recoveries of connections of some kinds whose next step is due; no other process gets them before `until`."""
+    return [Recovery(**row) for row in await connection.fetch(Q.claim_recoveries, at, until, limit, list(kinds))]
 
 
 async def begin_recovery(

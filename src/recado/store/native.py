@@ -120,21 +120,31 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a message's command. `running`: the engine that began it is at it."""
+    """What became of a message's command. One that was begun and has no reply is under way, or its engine is dead."""
 
     id: UUID
     begun: bool
-    running: bool
-    attempts: int
     reply: dict[str, Any] | None
 
 
 class Engines(msgspec.Struct, frozen=True, kw_only=True):
-    """How many engines are there, and how many connections they are to hold."""
+    """How many engines are there and what they can hold together; how many connections they are to hold, do hold, and are
+    to log out."""
 
     engines: int
     version: str | None
+    capacity: int
     wanted: int
+    held: int
+    leaving: int
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection that no engine has room for."""
+
+    company_id: CompanyId
+    connection_id: ConnectionId
+    server_id: ServerId
 
 
 #: A statement outside a transaction, or inside one.
@@ -187,35 +197,64 @@ async def engines(connection: Runs, *, seen_within: float) -> Engines:
     return msgspec.convert(dict(_one(row)), Engines)
 
 
-async def claim(connection: Runs, owner: UUID, *, limit: int, lease: float, logouts: bool = False) -> list[Held]:
-    """Take connections that nobody holds; with `logouts` only those whose pairing is to be ended."""
-    rows = await connection.fetch(Q.claim_sessions, owner, limit, lease, not logouts)
+async def room(connection: Runs) -> int:
+    """How many more connections the database takes from anybody."""
+    return int(await connection.fetchval(Q.count_room))
+
+
+async def turn_away(connection: Runs, reason: str) -> list[Waiting]:
+    """Note why nobody takes the connections that wait; those of which it is known already are not in the answer."""
+    return [msgspec.convert(dict(row), Waiting) for row in await connection.fetch(Q.turn_away, reason)]
+
+
+async def end_backends(connection: db.Connection, name: str) -> int:
+    """End the database connections of this name, as the owner they belong to. Needs a transaction of its own."""
+    await connection.execute("SET LOCAL ROLE NONE")
+    return int(await connection.fetchval(Q.end_backends, name))
+
+
+async def claim(
+    connection: Runs,
+    owner: UUID,
+    *,
+    limit: int,
+    lease: float,
+    logouts: bool = False,
+    without: Collection[ConnectionId] = (),
+) -> list[Held]:
+    """Take connections that nobody holds, but none of `without`; with `logouts` only those whose pairing is to be ended."""
+    rows = await connection.fetch(Q.claim_sessions, owner, limit, lease, not logouts, list(without))
     return [msgspec.convert(dict(row), Held) for row in rows]
 
 
-async def renew(connection: Runs, owner: UUID, *, lease: float) -> list[Renewed]:
-    """Hold everything for longer. What is missing in the answer belongs to somebody else."""
-    return [msgspec.convert(dict(row), Renewed) for row in await connection.fetch(Q.renew_sessions, owner, lease)]
+async def renew(
+    connection: Runs, owner: UUID, connections: Collection[ConnectionId], *, lease: float
+) -> list[Renewed]:
+    """Hold these for longer. What is missing in the answer belongs to somebody else, or to nobody."""
+    rows = await connection.fetch(Q.renew_sessions, owner, lease, list(connections))
+    return [msgspec.convert(dict(row), Renewed) for row in rows]
 
 
-async def release(connection: Runs, owner: UUID, held: Held, *, pause: float = 0.0, failed: bool = False) -> None:
+async def release(connection: Runs, owner: UUID, held: Held, *, pause: float = 0.0, failures: int = 0) -> None:
     """Let go of a connection, which nobody takes for `pause` seconds."""
-    await connection.execute(Q.release_session, held.company_id, held.connection_id, owner, held.fence, pause, failed)
+    await connection.execute(Q.release_session, held.company_id, held.connection_id, owner, held.fence, pause, failures)
 
 
 async def report(connection: Runs, held: Held, change: Change) -> bool:
-    """Write how a connection stands; False when the writer holds it no longer."""
+    """Write how a connection stands; False when the writer holds it no longer. Of texts of others no NUL is kept, which
+    PostgreSQL does not take."""
+    details = {name: told.replace("\0", "") if isinstance(told, str) else told for name, told in change.details.items()}
     done = await connection.fetchval(
         Q.report,
         held.company_id,
         held.connection_id,
         held.fence,
         change.status,
-        change.reason,
+        change.reason.replace("\0", "") if change.reason else None,
         change.qr,
         change.pairing_code,
         change.expires_at,
-        change.details,
+        details,
         change.phone,
         change.device,
         change.unpaired,
@@ -256,9 +295,9 @@ async def withdraw(connection: Runs, company_id: CompanyId, id: UUID) -> bool:
     return bool(await connection.fetchval(Q.withdraw, company_id, id))
 
 
-async def forget(connection: Runs, company_id: CompanyId, id: UUID) -> None:
-    """Remove an answered command that sent no message."""
-    await connection.execute(Q.forget, company_id, id)
+async def forget(connection: Runs, commands: Sequence[tuple[CompanyId, UUID]]) -> None:
+    """Remove answered commands; those that sent a message stay."""
+    await connection.execute(Q.forget, [company for company, _ in commands], [id for _, id in commands])
 
 
 async def sent(
@@ -327,11 +366,17 @@ async def doubt(
     return (row["secret"], row["device"]) if row is not None and row["device"] is not None else None
 
 
-async def name_sent(
-    connection: Runs, company_id: CompanyId, connection_id: ConnectionId, message_id: UUID, provider_id: str
+async def settle(
+    connection: Runs,
+    company_id: CompanyId,
+    connection_id: ConnectionId,
+    message_id: UUID,
+    reply: dict[str, Any],
+    *,
+    provider_id: str | None,
 ) -> None:
-    """Note the id of a message whose answer was lost, so that its receipts are known."""
-    await connection.execute(Q.name_sent, company_id, connection_id, message_id, provider_id)
+    """Answer the command of a message whose answer is lost. With its id, its receipts are known as those of the message."""
+    await connection.execute(Q.settle, company_id, connection_id, message_id, provider_id, reply)
 
 
 async def prune(connection: Runs, before: datetime) -> None:

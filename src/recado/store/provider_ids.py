@@ -9,7 +9,7 @@ Q = queries.load("provider_ids")
 
 #: (company, instance, the provider's id)
 Key = tuple[CompanyId, InstanceId, str]
-#: (company, instance, 'message', 'reaction' or 'event', the provider's id)
+#: (company, instance, 'message', 'reaction', 'event' or 'change', the provider's id, or what a change says)
 Seen = tuple[CompanyId, InstanceId, str, str]
 
 

@@ -1,6 +1,6 @@
 """Messages that providers told us of: written by the inbound worker, read through `messages`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,13 +31,14 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     provider_at: datetime
 
 
-class Amendment(msgspec.Struct, frozen=True, kw_only=True):
-    """`content` replaces the message's unless it is None; `metadata` is added to it."""
+class Amendable(msgspec.Struct, kw_only=True):
+    """What may change of a message after it was stored."""
 
     company_id: CompanyId
     id: MessageId
+    type: str
     content: Any
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] | None
 
 
 async def insert(connection: db.Connection, messages: Sequence[NewMessage]) -> None:
@@ -63,14 +64,24 @@ async def insert(connection: db.Connection, messages: Sequence[NewMessage]) -> N
     )
 
 
-async def amend(connection: db.Connection, amendments: Sequence[Amendment]) -> None:
-    """Change messages that were edited or taken back, one entry per message."""
-    if not amendments:
+async def hold(
+    connection: db.Connection, messages: Collection[tuple[CompanyId, MessageId]]
+) -> dict[tuple[CompanyId, MessageId], Amendable]:
+    """Those of the messages that exist, held until the transaction ends."""
+    if not messages:
+        return {}
+    columns = [list(column) for column in zip(*messages, strict=True)]
+    return {(row["company_id"], row["id"]): Amendable(**row) for row in await connection.fetch(Q.hold, *columns)}
+
+
+async def amend(connection: db.Connection, amended: Sequence[Amendable]) -> None:
+    """Write held messages as they are now, each once."""
+    if not amended:
         return
     await connection.execute(
         Q.amend,
-        [a.company_id for a in amendments],
-        [a.id for a in amendments],
-        [a.content for a in amendments],
-        [a.metadata for a in amendments],
+        [a.company_id for a in amended],
+        [a.id for a in amended],
+        [a.content for a in amended],
+        [a.metadata for a in amended],
     )

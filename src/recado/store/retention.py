@@ -13,7 +13,7 @@ Q = queries.load("retention")
 #: Tables that are partitioned by month, their rows told apart in time by their ids.
 Partitioned = Literal["messages", "attempts", "events", "raw_webhooks"]
 #: Tables whose rows carry their time.
-Dated = Literal["idempotency", "provider_ids", "receipts", "dead_letters", "deliveries"]
+Dated = Literal["idempotency", "provider_ids", "receipts", "dead_letters", "deliveries", "canonical_phones"]
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The Prometheus metrics of one process, served at `/metrics`.
 
 Labels are bounded: content kinds, provider kinds, outcomes, routes; never ids, numbers or addresses. A counter `name` is exposed as
-`name_total`. Gauges that describe the database are set by the janitor of each process, so take their max.
+`name_total`. Gauges that describe the database are set by every process that runs the janitor or health, so take their max.
 """
 
 from prometheus_client import (

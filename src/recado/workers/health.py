@@ -9,7 +9,7 @@ back step by step (`services.recovering`).
 import asyncio
 import collections
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,9 @@ import structlog
 from recado.domain import provider
 from recado.domain.errors import NotFound
 from recado.domain.evidence import Evidence, seen_as
+from recado.domain.ids import CompanyId, ConnectionId, ServerId
 from recado.domain.states import ConnectionStatus
+from recado.kit import crypto
 from recado.services import connections as statuses
 from recado.services import liveness as judging
 from recado.services import recovering
@@ -36,17 +38,14 @@ SESSION_PERIOD = timedelta(seconds=30)
 #: Numbers without a session change only when their credentials do.
 ACCOUNT_PERIOD = timedelta(minutes=5)
 _PAUSE_SECONDS = 3.0
+_MEASURE_SECONDS = 15.0
 _BATCH = 32
+#: Batches of connections under way at once in one process, at most one of them at any server; and how long a session
+#: that is well may take to say so.
+_CHECKERS = 4
+_ANSWER_SECONDS = 10.0
 #: Steps of recoveries under way at once in one process: they are slow, and a server that came back must not get all.
 _STEPS = 8
-
-_CHECKED = (
-    ConnectionStatus.CONNECTING,
-    ConnectionStatus.QR,
-    ConnectionStatus.CONNECTED,
-    ConnectionStatus.DEGRADED,
-    ConnectionStatus.DISCONNECTED,
-)
 
 
 class HealthWorker:
@@ -59,6 +58,8 @@ class HealthWorker:
         kinds = runtime.providers.items()
         self._sessions = [kind for kind, adapter in kinds if adapter.capabilities.human_pacing]
         self._accounts = [kind for kind, adapter in kinds if not adapter.capabilities.human_pacing]
+        self._claiming = asyncio.Lock()
+        self._busy: set[ServerId] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Check until `stop` is set."""
@@ -79,11 +80,16 @@ class HealthWorker:
             if await self.recover(datetime.now(UTC)) < _STEPS:
                 await loop.pause_or_stop(stop, _PAUSE_SECONDS)
 
+        async def measure() -> None:
+            await self.measure()
+            await loop.pause_or_stop(stop, _MEASURE_SECONDS)
+
         await asyncio.gather(
             loop.forever("health_servers", check_servers, stop),
-            loop.forever("health_connections", check_connections, stop),
+            *(loop.forever("health_connections", check_connections, stop) for _ in range(_CHECKERS)),
             loop.forever("health_liveness", judge, stop),
             loop.forever("health_recovery", recover, stop),
+            loop.forever("health_metrics", measure, stop),
         )
 
     async def check_servers(self, now: datetime) -> int:
@@ -94,34 +100,55 @@ class HealthWorker:
                 connection, before=now - SERVER_PERIOD, spread=spread, at=now, limit=_BATCH
             )
         await asyncio.gather(*(self._check_server(server_id) for server_id in due))
-        if due:
-            await self._count()
         return len(due)
 
     async def check_connections(self, now: datetime) -> int:
-        """Check the connections that are due at `now`, a batch at most; return how many there were."""
-        checked = 0
-        for kinds, period in ((self._sessions, SESSION_PERIOD), (self._accounts, ACCOUNT_PERIOD)):
-            async with self._runtime.db.work() as connection:
-                due = await connections.claim_checks(
+        """Check the connections that are due at `now`, a batch at most; return how many there were.
+
+        Those of servers that another call is at are left to it, so that one that hangs holds up no others.
+        """
+        async with self._claiming:
+            due, standing = await self._claim_connections(now)
+            of_server: dict[ServerId, list[Any]] = {}
+            for row in due:
+                of_server.setdefault(row["server_id"], []).append(row)
+            self._busy |= of_server.keys()
+        checked = await asyncio.gather(
+            *(self._check_connections_of(server_id, rows, standing, now) for server_id, rows in of_server.items())
+        )
+        if due:
+            calls = [call for group in checked for call in group]
+            await self._count_calls([row for rows in of_server.values() for row in rows], calls)
+        return len(due)
+
+    async def _claim_connections(self, now: datetime) -> tuple[list[Any], Mapping[ConnectionId, Evidence]]:
+        due: list[Any] = []
+        async with self._runtime.db.work() as connection:
+            # The accounts first: they are due so seldom that they never fill a batch for long.
+            for kinds, period in ((self._accounts, ACCOUNT_PERIOD), (self._sessions, SESSION_PERIOD)):
+                due += await connections.claim_checks(
                     connection,
                     kinds=kinds,
-                    statuses=_CHECKED,
                     except_reason=statuses.REQUESTED,
+                    except_servers=self._busy,
                     before=now - period,
                     spread=period / 5,
                     at=now,
-                    limit=_BATCH,
+                    limit=_BATCH - len(due),
                 )
-                keys = [(row["company_id"], row["connection_id"]) for row in due]
-                standing = await liveness.standing(connection, keys)
-            calls = await asyncio.gather(
-                *(self._check_connection(row, standing.get(row["connection_id"])) for row in due)
+            standing = await liveness.standing(connection, [(row["company_id"], row["connection_id"]) for row in due])
+        return due, standing
+
+    async def _check_connections_of(
+        self, server_id: ServerId, rows: Sequence[Any], standing: Mapping[ConnectionId, Evidence], now: datetime
+    ) -> list[liveness.Call]:
+        """Check connections of one server, which is free for another batch afterwards."""
+        try:
+            return await asyncio.gather(
+                *(self._check_connection(row, standing.get(row["connection_id"]), now) for row in rows)
             )
-            if due:
-                await self._count_calls(due, calls)
-            checked = max(checked, len(due))
-        return checked
+        finally:
+            self._busy.discard(server_id)
 
     async def judge(self, now: datetime) -> int:
         """Judge the liveness of the connections that are due at `now`, a batch at most; return how many there were."""
@@ -137,26 +164,39 @@ class HealthWorker:
         except NotFound:
             log.debug("server_gone", server_id=server_id)
 
-    async def _check_connection(self, row: Any, evidence: Evidence | None) -> liveness.Call:
-        called = self._runtime.directory.connection_of(row, instance_id=row["instance_id"])
-        adapter = self._runtime.providers[row["kind"]]
-        call = liveness.Call(company_id=called.company_id, connection_id=called.id, latency_ms=None)
+    async def _check_connection(self, row: Any, evidence: Evidence | None, now: datetime) -> liveness.Call:
+        company_id, connection_id, kind = row["company_id"], row["connection_id"], row["kind"]
+        call = liveness.Call(company_id=company_id, connection_id=connection_id, latency_ms=None)
+        limit = min(self._runtime.settings.send_timeout_seconds, _ANSWER_SECONDS)
         started = time.perf_counter()
         try:
-            state = await asyncio.wait_for(adapter.status(called), self._runtime.settings.send_timeout_seconds)
-        except (provider.CallFailed, TimeoutError) as error:
-            log.info("connection_not_checked", connection_id=called.id, kind=row["kind"], why=str(error) or "timeout")
+            called = self._runtime.directory.connection_of(row, instance_id=row["instance_id"])
+            state = await asyncio.wait_for(self._runtime.providers[kind].status(called), limit)
+        except (provider.CallFailed, crypto.CryptoError, TimeoutError) as error:
+            log.info("connection_not_checked", connection_id=connection_id, kind=kind, why=str(error) or "timeout")
+            return call
+        except Exception:
+            # A mistake of ours, in one adapter. It must not keep other connections from being checked.
+            log.exception("connection_check_broke", connection_id=connection_id, kind=kind)
+            metrics.loop_errors.labels(loop="health_connections").inc()
             return call
         seconds = time.perf_counter() - started
-        metrics.health_check_duration.labels(row["kind"], "connection").observe(seconds)
+        metrics.health_check_duration.labels(kind, "connection").observe(seconds)
         state = seen_as(state, evidence)
         if state.status != row["status"] or state.status is ConnectionStatus.QR:
-            try:
-                async with self._runtime.db.tenant(called.company_id) as connection:
-                    await statuses.change_status(connection, self._runtime, called.company_id, called.id, state)
-            except NotFound:
-                log.debug("connection_gone", connection_id=called.id)
+            await self._store(company_id, connection_id, state, now)
         return msgspec.structs.replace(call, latency_ms=seconds * 1_000)
+
+    async def _store(
+        self, company_id: CompanyId, connection_id: ConnectionId, state: provider.ConnectionState, asked_at: datetime
+    ) -> None:
+        """Store an answer, unless something newer was heard while it was on its way."""
+        async with self._runtime.db.tenant(company_id) as connection:
+            held = await connections.lock(connection, company_id, connection_id)
+            if held is not None and held.checked_at == asked_at:
+                await statuses.change_status(connection, self._runtime, company_id, connection_id, state)
+            else:
+                log.debug("connection_answer_overtaken", connection_id=connection_id)
 
     async def _count_calls(self, rows: Sequence[Any], calls: Sequence[liveness.Call]) -> None:
         """Keep latency and errors, of the connections and of the servers they are on."""
@@ -169,7 +209,8 @@ class HealthWorker:
             await liveness.count_calls(connection, calls, now)
             await servers.count_calls(connection, {one: (count, failed[one]) for one, count in made.items()}, now)
 
-    async def _count(self) -> None:
+    async def measure(self) -> None:
+        """Set the gauges that describe the database: in every process, whichever of them makes the checks."""
         async with self._runtime.db.work() as connection:
             measured = await servers.measure(connection)
             by_status = await connections.count_by_status(connection)

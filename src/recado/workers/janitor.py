@@ -113,6 +113,7 @@ async def _remove(database: db.Database, settings: Settings, now: datetime, stop
         "provider_ids": message,
         "receipts": message,
         "dead_letters": message,
+        "canonical_phones": _before(now, 1),
         "deliveries": event,
     }
     steps: list[tuple[str, _Delete]] = []

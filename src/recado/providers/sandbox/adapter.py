@@ -22,6 +22,7 @@ from recado.domain.provider import (
     CredentialField,
     Health,
     Limited,
+    LimitScope,
     MediaLimit,
     NotConnected,
     Outcome,
@@ -34,6 +35,8 @@ from recado.domain.provider import (
 from recado.domain.states import ConnectionStatus
 from recado.providers.sandbox import webhooks
 
+#: A phone that fails as `limited` with this code holds first contacts only, as WhatsApp does.
+REACH_OUT = "463"
 _PHONE = re.compile(r"^\+?[\d\s().-]+$")
 
 
@@ -291,7 +294,10 @@ def _outcome(message: Outgoing, number: str, taken: Taken) -> Outcome:
         case "refused":
             return Refused(code=code, why="The phone refuses, as it was told.")
         case "limited":
-            return Limited(code=code, why="The phone asks to slow down, as it was told.", after=taken.after or 1.0)
+            why = "The phone asks to slow down, as it was told."
+            # WhatsApp's own code for too many first contacts.
+            scope: LimitScope = "cold" if code == REACH_OUT else "instance"
+            return Limited(code=code, why=why, after=taken.after or 1.0, scope=scope)
         case "lost":
             return Unknown(why="The message was lost before the phone received it, as it was told.")
         case _:

@@ -21,7 +21,11 @@ CREATE TABLE conversation_aliases (
     FOREIGN KEY (company_id, conversation_id) REFERENCES conversations ON DELETE CASCADE
 );
 CREATE INDEX conversation_aliases_conversation ON conversation_aliases (company_id, conversation_id);
-CREATE INDEX conversation_aliases_recent ON conversation_aliases (merged_at);
+
+-- moved_at: when the identity came to lead to another contact, by a merge or because it was given to somebody else. It is
+-- how processes learn that what they have in memory of an address is over.
+ALTER TABLE identities ADD COLUMN moved_at timestamptz;
+CREATE INDEX identities_moved ON identities (moved_at) WHERE moved_at IS NOT NULL;
 
 -- Messages that still name a conversation, or a contact, that was merged. They are moved in small transactions, newest
 -- first, several times over: a process that had the old ids in memory may write them for a few seconds more.
@@ -47,6 +51,8 @@ CREATE TABLE canonical_phones (
     checked_at timestamptz NOT NULL,
     PRIMARY KEY (company_id, phone)
 );
+-- Kept for an hour, and cleaned by the janitor.
+CREATE INDEX canonical_phones_absent ON canonical_phones (checked_at) WHERE canonical IS NULL;
 
 -- First contacts -------------------------------------------------------------------------------------------
 

@@ -4,13 +4,13 @@ INSERT INTO connections (company_id, id, instance_id, server_id, kind, rank, sta
                          active)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 RETURNING company_id, id, instance_id, server_id, kind, rank, status, status_reason, status_at, credentials, account,
-          hook_key, pairing, checked_at, active, activated_by, opened;
+          hook_key, pairing, checked_at, active, activated_by, opened, opening_until;
 
 -- name: list_of_instances
 -- The connections of several instances, the best rank first.
 SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.rank, c.status, c.status_reason, c.status_at,
        c.credentials, c.account, c.hook_key, c.pairing, c.checked_at, c.active, c.activated_by, c.opened,
-       l.latency_ms, l.error_rate, l.heard_at, l.evidence
+       c.opening_until, l.latency_ms, l.error_rate, l.heard_at, l.evidence
 FROM connections c LEFT JOIN liveness l ON l.company_id = c.company_id AND l.connection_id = c.id
 WHERE c.company_id = $1 AND c.instance_id = ANY($2::uuid[]) ORDER BY c.instance_id, c.rank;
 
@@ -18,7 +18,7 @@ WHERE c.company_id = $1 AND c.instance_id = ANY($2::uuid[]) ORDER BY c.instance_
 -- One connection of an instance.
 SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.rank, c.status, c.status_reason, c.status_at,
        c.credentials, c.account, c.hook_key, c.pairing, c.checked_at, c.active, c.activated_by, c.opened,
-       l.latency_ms, l.error_rate, l.heard_at, l.evidence
+       c.opening_until, l.latency_ms, l.error_rate, l.heard_at, l.evidence
 FROM connections c LEFT JOIN liveness l ON l.company_id = c.company_id AND l.connection_id = c.id
 WHERE c.company_id = $1 AND c.instance_id = $2 AND c.id = $3;
 
@@ -37,10 +37,11 @@ WHERE i.company_id = $1 AND i.id = (SELECT instance_id FROM connections WHERE co
 FOR NO KEY UPDATE;
 
 -- name: set_status
--- How a connection stands; the time is that of the change of status.
+-- How a connection stands; the times are those of the change of status, and of that between sending and not.
 UPDATE connections
 SET status = $3, status_reason = $4, pairing = $5, checked_at = $6,
-    status_at = CASE WHEN status = $3 THEN status_at ELSE $6 END
+    status_at = CASE WHEN status = $3 THEN status_at ELSE $6 END,
+    turned_at = CASE WHEN (status = ANY($7::text[])) = ($3 = ANY($7::text[])) THEN turned_at ELSE $6 END
 WHERE company_id = $1 AND id = $2;
 
 -- name: active_status
@@ -55,13 +56,22 @@ UPDATE connections SET checked_at = $3 WHERE company_id = $1 AND id = $2;
 -- New credentials of a connection.
 UPDATE connections SET credentials = $3, account = $4 WHERE company_id = $1 AND id = $2;
 
--- name: lock_session
--- One at a time opens a connection's session, so that the secrets we keep are those that the provider has.
-SELECT pg_advisory_xact_lock(hashtext('recado.session'), hashtext($1::uuid::text));
+-- name: begin_session
+-- One at a time opens a connection's session, so that the secrets we keep are those that the provider has. No row:
+-- somebody else opens it now, or did.
+UPDATE connections SET opening_until = now() + $3::interval
+WHERE company_id = $1 AND id = $2 AND account IS NULL AND (opening_until IS NULL OR opening_until <= now())
+RETURNING opening_until;
+
+-- name: leave_session
+-- The session could not be opened, as far as we know: others need not wait, and it may be there.
+UPDATE connections SET opening_until = now() WHERE company_id = $1 AND id = $2 AND opening_until = $3;
 
 -- name: set_session
--- The session that we made for a connection at its provider.
-UPDATE connections SET credentials = $3, account = $4, opened = true WHERE company_id = $1 AND id = $2;
+-- The session that we made for a connection at its provider. No row: who opens it now, or did, came later.
+UPDATE connections SET credentials = $3, account = $4, opened = true, opening_until = NULL
+WHERE company_id = $1 AND id = $2 AND opening_until = $5
+RETURNING id;
 
 -- name: unset_ranks
 -- Make room for new ranks: they are unique at every moment.
@@ -88,16 +98,17 @@ WITH gone AS (
 UPDATE servers s SET instances = greatest(s.instances - 1, 0) FROM gone WHERE s.id = gone.server_id;
 
 -- name: candidates
--- Instances whose active connection does not send while another one could, or that could go back to a better one; and
--- whose settings leave that to us. Whether it is time is decided on the locked rows.
+-- Instances, after one, whose active connection does not send while another one could, or that could go back to a better
+-- one; and whose settings leave that to us. Whether it is time is decided on the locked rows.
 SELECT DISTINCT s.company_id, s.instance_id
 FROM connections s
 JOIN connections a ON a.company_id = s.company_id AND a.instance_id = s.instance_id AND a.active
 JOIN instances i ON i.company_id = s.company_id AND i.id = s.instance_id
 JOIN servers v ON v.id = s.server_id
 JOIN servers w ON w.id = a.server_id
-WHERE NOT s.active AND s.status = ANY($1::text[]) AND v.healthy AND (
-    ((a.status <> ALL($1::text[]) OR NOT w.healthy) AND i.settings #>> '{failover,mode}' IS DISTINCT FROM 'manual')
+WHERE NOT s.active AND s.status = ANY($1::text[]) AND v.healthy AND (s.company_id, s.instance_id) > ($3, $4) AND (
+    ((a.status <> ALL($1::text[]) OR NOT w.healthy) AND a.status_reason IS DISTINCT FROM $5
+        AND i.settings #>> '{failover,mode}' IS DISTINCT FROM 'manual')
     OR (s.rank < a.rank AND s.status = 'connected' AND a.activated_by <> 'requested'
         AND i.settings #>> '{failover,back}' IS DISTINCT FROM 'manual'
         AND i.settings #>> '{failover,mode}' IS DISTINCT FROM 'manual'))
@@ -105,8 +116,8 @@ ORDER BY s.company_id, s.instance_id LIMIT $2;
 
 -- name: standings
 -- The connections of an instance with how long each has stood as it does, the best rank first.
-SELECT c.id, c.kind, c.rank, c.status, c.status_reason, c.status_at, c.active, c.activated_by, c.activated_at,
-       s.healthy, s.unhealthy_since
+SELECT c.id, c.kind, c.rank, c.status, c.status_reason, c.status_at, c.turned_at, c.active, c.activated_by,
+       c.activated_at, s.healthy, s.unhealthy_since
 FROM connections c JOIN servers s ON s.id = c.server_id
 WHERE c.company_id = $1 AND c.instance_id = $2 ORDER BY c.rank;
 

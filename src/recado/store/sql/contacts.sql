@@ -7,6 +7,21 @@ JOIN contacts c ON c.company_id = i.company_id AND c.id = i.contact_id
 LEFT JOIN conversations v
     ON v.company_id = i.company_id AND v.instance_id = w.instance_id AND v.contact_id = i.contact_id
 
+-- name: find_places
+-- Where messages stand: their conversation, or the one it was merged into, its contact and all that providers call it;
+-- of several phones the canonical one.
+SELECT m.company_id, m.id, v.id AS conversation_id, c.id AS contact_id, c.name, (
+    SELECT jsonb_object_agg(i.kind, i.value ORDER BY coalesce(p.canonical = i.value, false), i.created_at, i.kind, i.value)
+    FROM identities i
+    LEFT JOIN canonical_phones p ON p.company_id = i.company_id AND p.phone = i.value AND i.kind = 'phone'
+    WHERE i.company_id = c.company_id AND i.contact_id = c.id
+) AS identities
+FROM unnest($1::uuid[], $2::uuid[]) AS w (company_id, id)
+JOIN messages m ON m.company_id = w.company_id AND m.id = w.id
+LEFT JOIN conversation_aliases a ON a.company_id = m.company_id AND a.id = m.conversation_id
+JOIN conversations v ON v.company_id = m.company_id AND v.id = coalesce(a.conversation_id, m.conversation_id)
+JOIN contacts c ON c.company_id = v.company_id AND c.id = v.contact_id
+
 -- name: upsert_identities
 -- New contacts and the identities that lead to them; where another transaction was first, its contact is returned.
 WITH made AS (
@@ -72,6 +87,10 @@ WHERE c.company_id = $1 AND c.id IN (
     SELECT p.contact_id FROM unnest($2::text[], $3::text[]) AS w (kind, value)
     JOIN identities p ON p.company_id = $1 AND p.kind = w.kind AND p.value = w.value)
 
+-- name: list_moved
+-- The identities that lead to another contact since a time.
+SELECT company_id, value FROM identities WHERE moved_at >= $1
+
 -- name: insert_contact
 -- A new contact.
 INSERT INTO contacts (company_id, id, kind, name) VALUES ($1, $2, 'person', $3)
@@ -80,11 +99,12 @@ INSERT INTO contacts (company_id, id, kind, name) VALUES ($1, $2, 'person', $3)
 -- Identities lead to a contact from now on, whoever had them.
 INSERT INTO identities (company_id, kind, value, contact_id)
 SELECT $1, w.kind, w.value, $2 FROM unnest($3::text[], $4::text[]) AS w (kind, value) ORDER BY 2, 3
-ON CONFLICT (company_id, kind, value) DO UPDATE SET contact_id = excluded.contact_id
+ON CONFLICT (company_id, kind, value) DO UPDATE SET contact_id = excluded.contact_id, moved_at = now()
+WHERE identities.contact_id <> excluded.contact_id
 
 -- name: inherit_identities
 -- All that providers call these contacts leads to another one.
-UPDATE identities SET contact_id = $2 WHERE company_id = $1 AND contact_id = ANY($3::uuid[])
+UPDATE identities SET contact_id = $2, moved_at = now() WHERE company_id = $1 AND contact_id = ANY($3::uuid[])
 
 -- name: inherit_name
 -- A contact without a name takes the first of these.

@@ -101,10 +101,6 @@ DELETE FROM history_moves WHERE company_id = $1 AND id = $2
 -- What a conversation's id leads to: itself, unless it was merged.
 SELECT coalesce((SELECT conversation_id FROM conversation_aliases WHERE company_id = $1 AND id = $2), $2)
 
--- name: list_merged
--- Conversations that were merged since a time.
-SELECT company_id, id FROM conversation_aliases WHERE merged_at >= $1
-
 -- name: list_recent
 -- A page of a company's conversations, the most recent message first; those without one last.
 SELECT v.id, v.instance_id, v.contact_id, c.name AS contact_name, c.kind AS contact_kind, v.unread, v.last_message_at,

@@ -7,11 +7,11 @@ UPDATE lanes l SET parked = true FROM locked k
 WHERE l.company_id = k.company_id AND l.instance_id = k.instance_id AND l.key = k.key
 
 -- name: release
--- Look at an instance's lanes again, now; pacing still holds.
+-- Look at an instance's lanes again, now; pacing still holds. What is in flight is looked at again when it ends.
 WITH locked AS MATERIALIZED (
     SELECT company_id, instance_id, key FROM lanes WHERE company_id = $1 AND instance_id = $2 ORDER BY key FOR UPDATE
 )
-UPDATE lanes l SET parked = false, woken = true,
+UPDATE lanes l SET parked = false, woken = true, released = l.owner IS NOT NULL,
     next_at = CASE WHEN l.owner IS NULL THEN greatest(now(), l.not_before) ELSE l.next_at END
 FROM locked k
 WHERE l.company_id = k.company_id AND l.instance_id = k.instance_id AND l.key = k.key
@@ -22,7 +22,7 @@ SELECT pg_notify('recado', 'lanes')
 
 -- name: set_paused
 -- Keep on the instance whether a person paused its queue: lanes made meanwhile are held back by it.
-UPDATE instances SET paused = $3 WHERE company_id = $1 AND id = $2
+UPDATE instances SET paused = $3 WHERE company_id = $1 AND id = $2 RETURNING status
 
 -- name: hold
 -- The provider limited the whole number: nothing of the instance leaves before then.
@@ -48,9 +48,12 @@ SELECT connection_id FROM lanes WHERE company_id = $1 AND instance_id = $2 AND k
 -- name: forget_connection
 -- A connection is removed. Lanes that wait for proof keep its name: what it tried nobody else can settle. The oldest
 -- connection is what the lanes without a name mean, so those that wait get it.
-UPDATE lanes SET connection_id = CASE WHEN message_id IS NULL THEN NULL ELSE $3::uuid END
-WHERE company_id = $1 AND instance_id = $2
-    AND (connection_id = $3 OR (connection_id IS NULL AND message_id IS NOT NULL AND $4))
+WITH locked AS MATERIALIZED (
+    SELECT company_id, instance_id, key FROM lanes WHERE company_id = $1 AND instance_id = $2 ORDER BY key FOR UPDATE
+)
+UPDATE lanes l SET connection_id = CASE WHEN l.message_id IS NULL THEN NULL ELSE $3::uuid END FROM locked k
+WHERE l.company_id = k.company_id AND l.instance_id = k.instance_id AND l.key = k.key
+    AND (l.connection_id = $3 OR (l.connection_id IS NULL AND l.message_id IS NOT NULL AND $4))
 
 -- name: sweep
 -- Lanes with work that nobody would ever look at. There should be none; each one found is a bug that lost a wake-up.

@@ -39,20 +39,24 @@ JOIN liveness l ON l.company_id = w.company_id AND l.connection_id = w.connectio
 
 -- name: due
 -- Connections that send, or that evidence stands against, and were not judged since a time, the longest ago first.
--- The spread keeps them from being judged together; without it the bound is found by the index.
-SELECT c.company_id, c.instance_id, c.id AS connection_id, c.kind, c.status, c.status_at, c.credentials, c.account,
-       c.hook_key, c.server_id, s.base_url, s.credentials AS server_credentials, i.settings,
-       l.heard_at, l.judged_at, l.watched_from, l.rhythm, l.windows, l.hour_at,
-       l.evidence, l.evidence_at, l.canary_id, l.canary_at
-FROM liveness l
-JOIN connections c ON c.company_id = l.company_id AND c.id = l.connection_id
-JOIN instances i ON i.company_id = c.company_id AND i.id = c.instance_id
-JOIN servers s ON s.id = c.server_id
-WHERE (c.status IN ('connected', 'degraded') OR l.evidence IS NOT NULL) AND c.kind = ANY($1::text[])
-    AND coalesce(l.judged_at, '-infinity'::timestamptz) <= $2::timestamptz + $3::interval
-    AND coalesce(l.judged_at, '-infinity'::timestamptz) <= $2::timestamptz + random() * $3::interval
-ORDER BY coalesce(l.judged_at, '-infinity'::timestamptz) LIMIT $4
-FOR NO KEY UPDATE OF l SKIP LOCKED
+-- The spread keeps them from being judged together; without it the bound is found by the index. What else is wanted of
+-- them is joined afterwards, so that it never decides where the look begins.
+WITH due AS MATERIALIZED (
+    SELECT c.company_id, c.instance_id, c.id AS connection_id, c.kind, c.status, c.status_at, c.credentials, c.account,
+           c.hook_key, c.server_id, l.heard_at, l.judged_at, l.watched_from, l.rhythm, l.windows, l.hour_at,
+           l.evidence, l.evidence_at, l.canary_id, l.canary_at
+    FROM liveness l
+    JOIN connections c ON c.company_id = l.company_id AND c.id = l.connection_id
+    WHERE (c.status IN ('connected', 'degraded') OR l.evidence IS NOT NULL) AND c.kind = ANY($1::text[])
+        AND coalesce(l.judged_at, '-infinity'::timestamptz) <= $2::timestamptz + $3::interval
+        AND coalesce(l.judged_at, '-infinity'::timestamptz) <= $2::timestamptz + random() * $3::interval
+    ORDER BY coalesce(l.judged_at, '-infinity'::timestamptz) LIMIT $4
+    FOR NO KEY UPDATE OF l SKIP LOCKED
+)
+SELECT d.*, s.base_url, s.credentials AS server_credentials, i.settings
+FROM due d
+JOIN instances i ON i.company_id = d.company_id AND i.id = d.instance_id
+JOIN servers s ON s.id = d.server_id
 
 -- name: claim
 -- Take connections for judging: whoever claims next sees them as just judged. Where the last time was too long ago,
@@ -200,6 +204,7 @@ FROM (
     JOIN servers s ON s.id = c.server_id
     JOIN instances i ON i.company_id = d.company_id AND i.id = d.instance_id
     WHERE d.next_at <= $1 AND (d.claimed_until IS NULL OR d.claimed_until <= $1) AND s.healthy
+        AND c.kind = ANY($4::text[])
         AND coalesce((i.settings -> 'liveness' ->> 'recover')::boolean, true)
     ORDER BY d.next_at LIMIT $3
     FOR NO KEY UPDATE OF d SKIP LOCKED

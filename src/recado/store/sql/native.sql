@@ -1,12 +1,17 @@
 -- name: want
--- Ask for a connection to be held by some engine. One that already stands is left as it is.
+-- Ask for a connection to be held by some engine. One that already stands is left as it is, unless it shows a code and
+-- another way of pairing is asked for.
 INSERT INTO native_sessions AS s (company_id, connection_id, wanted, method, pair_phone, status, changed_at)
 VALUES ($1, $2, true, $3, $4, 'connecting', now())
 ON CONFLICT (company_id, connection_id) DO UPDATE
 SET wanted = true, logout = false, method = excluded.method, pair_phone = excluded.pair_phone, not_before = NULL,
     failures = 0, changed_at = now(),
-    status = CASE WHEN s.lease_until > now() THEN s.status ELSE 'connecting' END,
-    reason = CASE WHEN s.lease_until > now() THEN s.reason END
+    (status, reason) = (
+        SELECT CASE WHEN stands THEN s.status ELSE 'connecting' END, CASE WHEN stands THEN s.reason END
+        FROM (SELECT s.lease_until > now() AND NOT (
+            s.status = 'qr' AND (s.method, s.pair_phone) IS DISTINCT FROM (excluded.method, excluded.pair_phone)
+        ) AS stands) AS found
+    )
 
 -- name: unwant
 -- Ask for a connection to be let go; with $3, for its pairing to be ended too.
@@ -37,22 +42,49 @@ ON CONFLICT (id) DO UPDATE SET seen_at = now()
 DELETE FROM native_engines WHERE id = $1 OR seen_at < now() - interval '1 hour'
 
 -- name: count_engines
--- How many engines were seen of late, the version of one, and how many connections they are to hold.
-SELECT (SELECT count(*) FROM native_engines WHERE seen_at > now() - make_interval(secs => $1::float8)) AS engines,
-       (SELECT max(version) FROM native_engines WHERE seen_at > now() - make_interval(secs => $1::float8)) AS version,
-       (SELECT count(*) FROM native_sessions WHERE wanted AND (not_before IS NULL OR not_before <= now())) AS wanted
+-- How many engines were seen of late, the version of one and what they can hold together; how many connections they are to
+-- hold, do hold, and are to log out.
+SELECT e.*, n.*
+FROM (
+    SELECT count(*) AS engines, max(version) AS version, coalesce(sum(capacity), 0) AS capacity
+    FROM native_engines WHERE seen_at > now() - make_interval(secs => $1::float8)
+) e, (
+    SELECT count(*) FILTER (WHERE wanted AND (not_before IS NULL OR not_before <= now())) AS wanted,
+           count(*) FILTER (WHERE wanted AND lease_until > now()) AS held,
+           count(*) FILTER (WHERE logout) AS leaving
+    FROM native_sessions WHERE wanted OR logout
+) n
+
+-- name: count_room
+-- How many more connections the database takes from anybody.
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+       - coalesce((SELECT sum(numbackends) FROM pg_stat_database), 0)::int
+
+-- name: turn_away
+-- Tell of connections that wait, and that no engine has room for.
+UPDATE native_sessions s SET status = 'disconnected', reason = $1, changed_at = now()
+FROM connections c
+WHERE s.wanted AND (s.owner IS NULL OR s.lease_until <= now()) AND (s.not_before IS NULL OR s.not_before <= now())
+  AND s.reason IS DISTINCT FROM $1 AND c.company_id = s.company_id AND c.id = s.connection_id
+RETURNING s.company_id, s.connection_id, c.server_id
+
+-- name: end_backends
+-- End what a number's own pool left open.
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1
 
 -- name: claim_sessions
--- Take up to $2 connections that nobody holds, for $3 seconds; without $4 only those that are to be logged out.
+-- Take up to $2 connections that nobody holds, for $3 seconds; without $4 only those that are to be logged out, and never
+-- those of $5, which the process has not closed yet. One that is taken stands for nothing until it tells so.
 WITH free AS (
     SELECT s.company_id, s.connection_id, s.owner AS former, s.lease_until AS lost_at
     FROM native_sessions s
     WHERE ((s.wanted AND $4) OR s.logout) AND (s.owner IS NULL OR s.lease_until <= now())
-      AND (s.not_before IS NULL OR s.not_before <= now())
+      AND (s.not_before IS NULL OR s.not_before <= now()) AND s.connection_id <> ALL($5::uuid[])
     ORDER BY random() LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE native_sessions s
-SET owner = $1, fence = s.fence + 1, lease_until = now() + make_interval(secs => $3::float8), not_before = NULL
+SET owner = $1, fence = s.fence + 1, lease_until = now() + make_interval(secs => $3::float8), not_before = NULL,
+    status = CASE WHEN s.wanted THEN 'connecting' ELSE s.status END, reason = CASE WHEN NOT s.wanted THEN s.reason END
 FROM free f, connections c
 WHERE s.company_id = f.company_id AND s.connection_id = f.connection_id
   AND c.company_id = f.company_id AND c.id = f.connection_id
@@ -60,21 +92,22 @@ RETURNING s.company_id, s.connection_id, c.server_id, s.fence, s.device, s.metho
           s.status, s.failures, CASE WHEN f.former IS NOT NULL THEN f.lost_at END AS lost_at
 
 -- name: renew_sessions
--- Hold what this engine holds for longer, all in one statement, and tell what it still holds.
+-- Hold for longer, all in one statement, what this engine holds and has not given up; tell what it still holds. What it
+-- could not release in time must end by itself.
 UPDATE native_sessions SET lease_until = now() + make_interval(secs => $2::float8)
-WHERE owner = $1 AND lease_until > now()
+WHERE owner = $1 AND lease_until > now() AND connection_id = ANY($3::uuid[])
 RETURNING connection_id, fence, wanted, logout, method, pair_phone
 
 -- name: release_session
--- Let go of a connection. It is not taken again for $5 seconds; a failure is counted, or all are forgotten.
+-- Let go of a connection, which failed $6 times in a row. It is not taken again for $5 seconds.
 UPDATE native_sessions
-SET owner = NULL, lease_until = NULL, failures = CASE WHEN $6 THEN failures + 1 ELSE 0 END,
+SET owner = NULL, lease_until = NULL, failures = $6,
     not_before = CASE WHEN $5::float8 > 0 THEN now() + make_interval(secs => $5::float8) END
 WHERE company_id = $1 AND connection_id = $2 AND owner = $3 AND fence = $4
 
 -- name: release_all
--- Let go of whatever a process held that is known to be dead.
-UPDATE native_sessions SET owner = NULL, lease_until = NULL WHERE owner = $1
+-- Let go of whatever a process held that is known to be dead. Who takes it sees that it was lost, not let go of.
+UPDATE native_sessions SET lease_until = now() WHERE owner = $1 AND lease_until > now()
 
 -- name: report
 -- Write how a connection stands, if the writer still holds it. An absent device or phone stays as it was.
@@ -124,16 +157,14 @@ WITH gone AS (
 SELECT EXISTS (SELECT FROM gone)
 
 -- name: forget
--- A command was answered and read.
-DELETE FROM native_commands WHERE company_id = $1 AND id = $2 AND message_id IS NULL
+-- Commands were answered and read.
+DELETE FROM native_commands
+WHERE (company_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND message_id IS NULL
 
 -- name: find_message
 -- What became of a message's command.
-SELECT c.id, c.claimed_at IS NOT NULL AS begun, c.reply, c.attempts,
-       c.fence IS NOT NULL AND c.fence = s.fence AND s.owner IS NOT NULL AND s.lease_until > now() AS running
-FROM native_commands c
-JOIN native_sessions s ON s.company_id = c.company_id AND s.connection_id = c.connection_id
-WHERE c.company_id = $1 AND c.connection_id = $2 AND c.message_id = $3
+SELECT id, claimed_at IS NOT NULL AS begun, reply FROM native_commands
+WHERE company_id = $1 AND connection_id = $2 AND message_id = $3
 
 -- name: claim_commands
 -- Begin commands for connections that this engine holds, the oldest first.
@@ -175,7 +206,12 @@ WHERE company_id = $1 AND connection_id = $2 AND provider_id = ANY($3::text[]) A
 SELECT message_id FROM whatsmeow.whatsmeow_message_secrets WHERE our_jid = $1 AND key = $2
 
 -- name: prune
--- Forget old commands; those without a message after an hour.
+-- Forget old commands; those without a message after an hour, and then the bytes of those that nobody began.
+WITH emptied AS (
+    UPDATE native_commands SET payload = NULL
+    WHERE created_at BETWEEN now() - interval '1 day' AND now() - interval '1 hour' AND payload IS NOT NULL
+      AND message_id IS NOT NULL AND claimed_at IS NULL
+)
 DELETE FROM native_commands
 WHERE created_at < $1 OR (message_id IS NULL AND created_at < now() - interval '1 hour')
 
@@ -188,9 +224,12 @@ WHERE company_id = $1 AND connection_id = $2 AND provider_id = $3 AND request->>
 -- The secret that a message's command put into it, and the device on which what became of it is not proven.
 SELECT secret, device FROM native_commands WHERE company_id = $1 AND connection_id = $2 AND message_id = $3
 
--- name: name_sent
--- Note the id that whatsmeow gave a message whose answer was lost.
-UPDATE native_commands SET provider_id = $4 WHERE company_id = $1 AND connection_id = $2 AND message_id = $3
+-- name: settle
+-- End a command whose answer is lost, with the id that whatsmeow gave the message if it came so far.
+UPDATE native_commands
+SET provider_id = coalesce($4, provider_id), reply = coalesce(reply, $5::jsonb), replied_at = coalesce(replied_at, now()),
+    payload = NULL
+WHERE company_id = $1 AND connection_id = $2 AND message_id = $3
 
 -- name: find_device
 -- Whether whatsmeow has the keys of a device.

@@ -118,11 +118,14 @@ WITH given AS MATERIALIZED (
     UPDATE lanes l SET
         owner = NULL,
         message_id = CASE WHEN ok.unproven AND NOT ok.done THEN ok.message_id END,
+        -- An instance that has one connection again writes no name before its calls: this is what it went through.
+        connection_id = CASE WHEN l.connection_id IS NOT NULL THEN coalesce(ok.connection_id, l.connection_id) END,
+        released = false,
         recent = CASE WHEN ok.per_minute = 0 OR ok.spent = 0 THEN l.recent ELSE
             array_append(ARRAY(SELECT r FROM unnest(l.recent) r WHERE r > $1 - interval '1 minute'), $1) END,
         not_before = CASE WHEN ok.spent = 0 THEN l.not_before ELSE greatest(ok.not_before, paced.until) END,
         next_at = CASE
-            WHEN ok.next_at IS NOT NULL THEN ok.next_at
+            WHEN ok.next_at IS NOT NULL AND (ok.unproven OR NOT l.released) THEN ok.next_at
             WHEN l.woken OR EXISTS (
                 SELECT FROM outbox o WHERE o.instance_id = l.instance_id AND o.lane_key = l.key
                     AND o.message_id <> ok.message_id)

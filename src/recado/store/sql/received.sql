@@ -6,12 +6,16 @@ SELECT * FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::jsonb[], $11::text[], $12::text[], $13::jsonb[], $14::timestamptz[])
 
+-- name: hold
+-- Messages that are to be amended, held in one order.
+SELECT m.company_id, m.id, m.type, m.content, m.metadata
+FROM unnest($1::uuid[], $2::uuid[]) AS w (company_id, id)
+JOIN messages m ON m.company_id = w.company_id AND m.id = w.id
+ORDER BY m.company_id, m.id
+FOR NO KEY UPDATE OF m
+
 -- name: amend
--- Messages that were edited or taken back: new content where there is any, and a note of when.
-UPDATE messages m SET
-    -- An edited caption comes without the file, which stays.
-    content = CASE WHEN m.content ? 'media_id' THEN m.content || coalesce(w.content, '{}')
-        ELSE coalesce(w.content, m.content) END,
-    metadata = coalesce(m.metadata, '{}') || w.metadata
+-- Held messages that were edited or taken back.
+UPDATE messages m SET content = w.content, metadata = w.metadata
 FROM unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::jsonb[]) AS w (company_id, id, content, metadata)
 WHERE m.company_id = w.company_id AND m.id = w.id

@@ -57,6 +57,11 @@ DELETE FROM provider_ids WHERE (company_id, instance_id, kind, provider_id) IN (
 DELETE FROM receipts WHERE (company_id, instance_id, provider_id, state, recipient) IN (
     SELECT company_id, instance_id, provider_id, state, recipient FROM receipts WHERE created_at < $1 LIMIT $2)
 
+-- name: delete_canonical_phones
+-- Numbers that were not on WhatsApp when a provider was asked: the next message to one asks again.
+DELETE FROM canonical_phones WHERE (company_id, phone) IN (
+    SELECT company_id, phone FROM canonical_phones WHERE canonical IS NULL AND checked_at < $1 LIMIT $2)
+
 -- name: delete_dead_letters
 -- Dead letters of old messages.
 DELETE FROM dead_letters WHERE (company_id, message_id) IN (
