@@ -94,7 +94,7 @@ async def database_url(given: "Settings") -> AsyncIterator[str]:
     if given.database_url:
         yield given.database_url
         return
-    server = EmbeddedPostgres(given.postgres_dir)
+    server = EmbeddedPostgres(given.postgres_dir, connections=given.postgres_connections)
     was_running = given.postgres_dir.exists() and await asyncio.to_thread(server.running)
     if not was_running:
         await asyncio.to_thread(server.start)

@@ -21,7 +21,7 @@ from recado.kit import crypto
 from recado.services import keys
 from recado.services import servers as server_service
 from recado.services.runtime import Runtime
-from recado.store import db, liveness, migrate, operations
+from recado.store import db, liveness, migrate, native, operations
 from recado.store.media_storage import MediaStorage, StorageFailed
 from recado.store.servers import Server
 
@@ -32,6 +32,8 @@ _LITTLE_DISK = 1_000_000_000
 _OLDEST_POSTGRES = 150_000
 _SKEW_SECONDS = 2.0
 _MANY = 1_000
+#: An engine process that was not seen for so long is dead.
+_SEEN_SECONDS = 30.0
 _NO_ANSWER = "It does not answer."
 
 
@@ -262,6 +264,8 @@ async def _providers(runtime: Runtime) -> list[Finding]:
             findings.append(_bad(name, f"{server.kind}: {health.why or _NO_ANSWER}", advice))
         if server.instances:
             findings += await _in_use(runtime, server, listed, healthy=health.healthy)
+            if server.kind == "native":
+                findings.append(await _numbers(runtime))
     return findings
 
 
@@ -273,6 +277,19 @@ async def _in_use(runtime: Runtime, server: Server, listed: list[Server], *, hea
         findings += await _credentials(runtime, server)
     findings.append(await _webhooks(runtime, server))
     return findings
+
+
+async def _numbers(runtime: Runtime) -> Finding:
+    """Whether the processes of the built-in engine hold every number that is to be held."""
+    found = await native.engines(runtime.db.worker, seen_within=_SEEN_SECONDS)
+    numbers = f"{found.held} of {found.wanted} numbers held, with room for {found.capacity}"
+    if found.engines == 0 or found.held >= found.wanted:
+        return _good("built-in engine", numbers)
+    if found.wanted > found.capacity:
+        advice = "Raise RECADO_NATIVE_CAPACITY, or run `recado worker --roles native` on another machine."
+        return _bad("built-in engine", numbers, advice)
+    advice = "They are being started, or the database has no connections left: two for each; see max_connections."
+    return _bad("built-in engine", numbers, advice)
 
 
 def _room(server: Server, listed: list[Server]) -> Finding:

@@ -72,6 +72,13 @@ class Settings(BaseSettings):
     delivery_concurrency: int = Field(64, ge=1, description="Webhook deliveries under way at once in one process.")
     delivery_timeout_seconds: float = Field(15, gt=0, description="How long a company's endpoint may take to answer.")
 
+    native_capacity: int = Field(
+        100,
+        ge=1,
+        le=2_000,
+        description="Numbers that one process of the built-in engine holds; each takes two connections to the database.",
+    )
+
     meta_graph_version: str = Field(
         "v23.0", pattern=r"^v\d+\.\d+$", description="Version of Meta's Graph API that requests name."
     )
@@ -147,6 +154,12 @@ class Settings(BaseSettings):
     def postgres_dir(self) -> Path:
         """The embedded server's folder."""
         return self.data_dir / "postgres"
+
+    @property
+    def postgres_connections(self) -> int:
+        """How many connections the embedded server takes: twice the pools of a gateway and an engine, some for commands,
+        and two for each number of the engine."""
+        return 8 * self.pool_size + 32 + 2 * self.native_capacity
 
     @property
     def secret_key_path(self) -> Path:

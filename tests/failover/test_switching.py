@@ -381,13 +381,13 @@ async def test_what_its_provider_certainly_does_not_have_moves(phones: Pair, ser
     assert await _received(phones) == [(message_id, 1)]
 
 
-async def test_what_its_provider_has_is_sent(phones: Pair, served: Recado) -> None:
+async def test_what_its_provider_has_is_sent(phones: Pair) -> None:
+    """A receipt tells it, through the connection that stands by."""
     await phones.company.call("PATCH", phones.path, json={"settings": {"settle_seconds": 3_600}})
     await _phone(phones, timeout_rate=1, ack="none")
     message_id = await phones.send()
     await phones.company.until(f"/v1/messages/{message_id}", lambda shown: bool(shown["attempts"]))
     await phones.switch(phones.second)
-    await settle(served, phones)
     await phones.is_empty()
     shown = await phones.company.get(f"/v1/messages/{message_id}")
     assert {one["connection_id"] for one in shown["attempts"]} == {phones.first}

@@ -94,8 +94,8 @@ async def test_the_janitor_removes_absences_and_keeps_what_whatsapp_writes(datab
         await canonical_phones.put(connection, company_id, {"5511999990002": None}, at=now)
         before = now - timedelta(days=1)
         assert await retention.delete_by_date(connection, "canonical_phones", before, limit=10) == 1
-        left = await connection.fetch("SELECT phone FROM canonical_phones ORDER BY phone")
-    assert [row["phone"] for row in left] == [EIGHT, "5511999990002", NINE]
+        left = await connection.fetch("SELECT phone FROM canonical_phones")
+    assert {row["phone"] for row in left} == {EIGHT, "5511999990002", NINE}
 
 
 @pytest.mark.parametrize("address", ["77000@lid", "120363000000000000@g.us", "551140000000", "14155550100", "BR.1"])

@@ -108,8 +108,9 @@ class Number(msgspec.Struct, kw_only=True):
 
     async def connect(self) -> Any:
         """Connect until there is a code to show: some sessions are only starting at first."""
-        await self.company.post(f"{self.path}/connect", {"method": "qr"}, status=200)
-        await self.company.until(f"{self.path}/status", lambda state: state["status"] == "qr")
+        state = await self.company.post(f"{self.path}/connect", {"method": "qr"}, status=200)
+        if state["status"] != "qr":
+            await self.company.until(f"{self.path}/status", lambda state: state["status"] == "qr")
         return await self.company.get(f"{self.path}/qr")
 
     async def pair(self) -> None:
@@ -122,8 +123,9 @@ class Number(msgspec.Struct, kw_only=True):
         await self.company.until(self.path, lambda shown: shown["status"] == status)
 
     async def send(self, body: str = "oi", **changes: Any) -> str:
-        """Accept a message to Ana; its id."""
-        message = {"instance_id": self.id, "to": ANA.phone, "type": "text", "text": {"body": body}, **changes}
+        """Accept a message to Ana, a text unless told otherwise; its id."""
+        content = {} if "type" in changes else {"type": "text", "text": {"body": body}}
+        message = {"instance_id": self.id, "to": ANA.phone, **content, **changes}
         return str((await self.company.post("/v1/messages", message))["id"])
 
     async def reaches(self, message_id: str, *status: str) -> dict[str, Any]:
@@ -151,7 +153,9 @@ async def make_number(admin: Client, company: Client, endpoint: Endpoint, fake: 
     body = {"name": "Loja", "server_id": server, "settings": {**SETTINGS, **settings}}
     made = await company.post("/v1/instances", body)
     secrets.register(made["token"])
-    return Number(company=company, endpoint=endpoint, fake=fake, id=made["id"])
+    number = Number(company=company, endpoint=endpoint, fake=fake, id=made["id"])
+    fake.line.read = number.webhooks_read
+    return number
 
 
 async def register(admin: Client, fake: Fake) -> str:

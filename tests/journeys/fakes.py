@@ -39,6 +39,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 ANA = Person(phone="5511988887777", lid="900000000000001@lid", name="Ana")
 BIA = Person(lid="900000000000002@lid", name="Bia")
+#: Of a country whose numbers have one form only, so that nobody asks about them before writing.
+RUI = Person(phone="351912345678", lid="900000000000003@lid", name="Rui")
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +58,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line:
-    """One number of WhatsApp: the providers that it is linked with, and what went out of it through any of them."""
+    """One number of WhatsApp: the providers that it is linked with, and what went out of it through any of them.
+
+    Every linked device hears what another one sends: with `hears` before that one has its answer, or not by itself.
+    `read` ends once Recado has read all that was posted: what comes first is then read first, too.
+    """
 
     phone: ClassVar[str] = "5511940000000"
 
     def __init__(self) -> None:
+        self.hears: Literal["first", "by hand"] = "by hand"
+        self.read: Callable[[], Awaitable[None]] | None = None
         self.sent: list[Message] = []
         self.linked: list[Fake] = []
         self._changed = asyncio.Condition()
@@ -121,6 +129,10 @@ class Fake:
     def allows(self, request: web.Request) -> bool:
         """Whether a request brings the credentials that its route wants."""
         raise NotImplementedError
+
+    def probes(self, request: web.Request) -> bool:
+        """Whether a request only looks whether anybody answers, even if with a refusal."""
+        return False
 
     def credentials(self) -> Json:
         """What the server is registered with."""
@@ -189,19 +201,21 @@ class Fake:
         async with self._client.post(self.gateway + address.path, data=_encoded(body), headers=sent) as response:
             self.posted.append(response.status)
 
-    async def send(self, request: web.Request, answer: Json | None = None, **fields: Any) -> Message | None:
-        """Take a message out of a send. None when the answer is to be `gone`."""
+    async def send(self, request: web.Request, **fields: Any) -> Message:
+        """Take a message out of a send. Where the answer is to be lost, the line is cut behind it."""
         to = fields["to"]
-        person = next((one for one in (ANA, BIA) if to in (one.phone, one.lid)), None)
+        person = next((one for one in (ANA, BIA, RUI) if to in (one.phone, one.lid)), None)
         assert person is not None, f"nobody is at {to}"
         fields.setdefault("id", f"3EB0{secrets.token_hex(9).upper()}")
         message = Message(person=person, from_me=True, through=self.kind, **fields)
+        await self.line.take(message)
         if self.echo == "first":
             await self.tell(message, by_api=True)
-        await self.line.take(message)
-        for other in self.line.linked:
+        for other in self.line.linked if self.line.hears == "first" else ():
             if other is not self and other.connected:
                 await other.tell(message)
+        if self.line.read is not None and "first" in (self.echo, self.line.hears):
+            await self.line.read()
         if self.lost:
             assert request.transport is not None
             request.transport.abort()
@@ -210,7 +224,8 @@ class Fake:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if not self.allows(request):
-            self.refused.append(f"{request.method} {request.path}")
+            if not self.probes(request):
+                self.refused.append(f"{request.method} {request.path}")
             return web.json_response({"message": "Unauthorized", "statusCode": 401}, status=401)
         self.asked.append(f"{request.method} {request.path}")
         found: web.StreamResponse = await handler(request)
@@ -354,7 +369,6 @@ class Waha(Fake):
             return self.away()
         assert asked["session"] == self.session
         message = await self.send(request, to=_address(asked["chatId"]), **fields)
-        assert message is not None
         return web.json_response({"id": f"true_{asked['chatId']}_{message.id}", "body": message.body}, status=201)
 
     def away(self) -> web.Response:
@@ -394,7 +408,7 @@ class Waha(Fake):
 
     async def tell(self, message: Message, *, by_api: bool = False) -> None:
         person = message.person
-        chat = message.to and _jid(message.to, "c.us") or person.lid
+        chat = (message.to and _jid(message.to, "c.us")) or person.lid
         mark = "true" if message.from_me else "false"
         alternate = "RecipientAlt" if message.from_me else "SenderAlt"
         payload: Json = {
@@ -455,6 +469,9 @@ class Uazapi(Fake):
         if request.path in ("/instance/create", "/instance/all"):
             return request.headers.get("admintoken") == self.key
         return _same(request.headers.get("token"), self.token)
+
+    def probes(self, request: web.Request) -> bool:
+        return request.path == "/instance/status" and "token" not in request.headers
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -540,7 +557,6 @@ class Uazapi(Fake):
         if not self.connected:
             return self.away()
         message = await self.send(request, to=_address(asked["number"]), track=asked["track_id"], **fields)
-        assert message is not None
         return web.json_response(self._message(message, by_api=True) | {"status": "Sent"})
 
     def away(self) -> web.Response:
@@ -584,7 +600,7 @@ class Uazapi(Fake):
             "sender": own if message.from_me else person.lid,
             "senderName": "" if message.from_me else person.name,
             "sender_lid": "" if message.from_me else person.lid,
-            "sender_pn": own if message.from_me else person.phone and _jid(person.phone) or "",
+            "sender_pn": own if message.from_me else (person.phone and _jid(person.phone)) or "",
             "text": message.body,
             "track_id": message.track if by_api else "",
             "track_source": "",
@@ -592,9 +608,9 @@ class Uazapi(Fake):
             "wasSentByApi": by_api,
         }
 
-    async def _event(self, event: str, **fields: Any) -> None:
-        if self.hooks and event in self.hooks[0]["events"]:
-            around = {"BaseUrl": self.url, "EventType": event, "instanceName": self.session}
+    async def _post(self, type_: str, **fields: Any) -> None:
+        if self.hooks and type_ in self.hooks[0]["events"]:
+            around = {"BaseUrl": self.url, "EventType": type_, "instanceName": self.session}
             await self.post({**around, "owner": self.line.phone, "token": self.token, **fields})
 
     async def tell_connection(self) -> None:
@@ -603,14 +619,14 @@ class Uazapi(Fake):
         out = {"lastDisconnect": now, "lastDisconnectReason": "401: logged out from another device"}
         self.ended = {} if self.connected else out
         status = "connected" if self.connected else "disconnected"
-        await self._event("connection", instance={"name": self.session, "status": status, **self.ended})
+        await self._post("connection", instance={"name": self.session, "status": status, **self.ended})
 
     async def tell(self, message: Message, *, by_api: bool = False) -> None:
         if message.file is not None:
             self.files[message.id] = message.file
         person = message.person
         chat = {"wa_chatid": _jid(person.phone or person.lid), "wa_chatlid": person.lid, "wa_name": person.name}
-        await self._event("messages", chat=chat, chatSource="updated", message=self._message(message, by_api=by_api))
+        await self._post("messages", chat=chat, chatSource="updated", message=self._message(message, by_api=by_api))
 
     async def tell_receipt(self, message: Message, state: Receipt) -> None:
         told = state.capitalize()
@@ -624,7 +640,7 @@ class Uazapi(Fake):
             "Timestamp": int(time.time()),
             "Type": told,
         }
-        await self._event("messages_update", event=event, state=told, type="ReadReceipt")
+        await self._post("messages_update", event=event, state=told, type="ReadReceipt")
 
 
 # --- Evolution ----------------------------------------------------------------------------------------------------
@@ -639,6 +655,7 @@ class Evolution(Fake):
         super().__init__(line, gateway)
         self.token = ""
         self.hook: Json = {}
+        self.pairing = False
 
     def credentials(self) -> Json:
         return {"api_key": self.key}
@@ -673,13 +690,14 @@ class Evolution(Fake):
     async def _connect(self, request: web.Request) -> web.Response:
         if self.connected:
             return await self._state(request)
+        self.pairing = True
         return web.json_response({"pairingCode": None, "code": "2@evolution-code", "base64": "data:…", "count": 1})
 
     async def _state(self, request: web.Request) -> web.Response:
         if request.match_info["instance"] != self.session:
             said = {"status": 404, "error": "Not Found", "response": {"message": ["The instance does not exist"]}}
             return web.json_response(said, status=404)
-        state = "open" if self.connected else "close"
+        state = "open" if self.connected else "connecting" if self.pairing else "close"
         return web.json_response({"instance": {"instanceName": self.session, "state": state}})
 
     async def _logout(self, request: web.Request) -> web.Response:
@@ -711,7 +729,6 @@ class Evolution(Fake):
             return self.away()
         assert request.match_info["instance"] == self.session
         message = await self.send(request, to=_address(asked["number"]), **fields)
-        assert message is not None
         return web.json_response(self._record(message) | {"status": "PENDING"}, status=201)
 
     def away(self) -> web.Response:
@@ -760,6 +777,7 @@ class Evolution(Fake):
         await self.post(body, self.hook["headers"])
 
     async def tell_connection(self) -> None:
+        self.pairing = False
         told: Json = {"instance": self.session, "state": "open", "statusReason": 200}
         told |= {"wuid": f"{self.line.phone}@s.whatsapp.net", "profileName": "Loja"}
         out = {"instance": self.session, "state": "close", "statusReason": 401}
@@ -840,9 +858,7 @@ class Zapi(Fake):
 
     async def _status(self, request: web.Request) -> web.Response:
         error = "You are already connected" if self.connected else "You are not connected."
-        return web.json_response(
-            {"connected": self.connected, "error": error, "smartphoneConnected": self.connected}
-        )
+        return web.json_response({"connected": self.connected, "error": error, "smartphoneConnected": self.connected})
 
     async def _disconnect(self, request: web.Request) -> web.Response:
         self.connected = False
@@ -875,7 +891,6 @@ class Zapi(Fake):
         if not self.connected:
             return self.away()
         message = await self.send(request, to=asked["phone"], **fields)
-        assert message is not None
         return web.json_response({"zaapId": secrets.token_hex(16).upper(), "messageId": message.id, "id": message.id})
 
     def away(self) -> web.Response:

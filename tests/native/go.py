@@ -227,3 +227,21 @@ def _pointer(data: bytes) -> int:
     if len(_KEPT) > 1_000:
         del _KEPT[:500]
     return ctypes.addressof(buffer)
+
+
+def filled(message: Any) -> Any:
+    """The message with everything it requires, as Go always sends it: what is not given is empty."""
+    for field in message.DESCRIPTOR.fields:
+        if field.is_required and not message.HasField(field.name):
+            if field.message_type is None:
+                setattr(message, field.name, field.default_value)
+            else:
+                getattr(message, field.name).SetInParent()
+        if field.message_type is not None:
+            inside = getattr(message, field.name)
+            if field.is_repeated:
+                for one in inside:
+                    filled(one)
+            elif message.HasField(field.name):
+                filled(inside)
+    return message

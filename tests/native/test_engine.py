@@ -95,7 +95,9 @@ async def test_a_text_leaves_once_however_often_it_is_handed_over(world: World, 
         ("server returned error 463", Limited),
         ("server returned error 479", Refused),
         ("server returned error 503", Retry),
-        ("websocket not connected", NotConnected),
+        ("failed to send message node: websocket not connected", NotConnected),
+        ("websocket not connected", Unknown),
+        ("failed to send message node: frame socket is closed", NotConnected),
         ("failed to get device list: info query timed out", Retry),
         ("timed out waiting for message send response", Unknown),
         ("something nobody has seen", Unknown),
@@ -119,7 +121,7 @@ async def test_what_came_to_nothing_is_sent_again(world: World, go: "Go") -> Non
     await world.engine()
     connection = await connected(world)
     message = outgoing()
-    go.on_send = _failing("websocket not connected")
+    go.on_send = _failing("failed to send message node: websocket not connected")
     assert isinstance(await world.adapter.send(connection, message), NotConnected)
     go.on_send = None
     assert isinstance(await world.adapter.send(connection, message), Accepted)
@@ -228,7 +230,7 @@ async def test_two_processes_share_fairly(world: World, go: "Go") -> None:
 async def test_a_former_holder_changes_nothing(world: World, go: "Go") -> None:
     worker, _ = await world.engine()
     connection = await connected(world)
-    held = worker._numbers[connection.id].held
+    held = worker.numbers.by_id[connection.id].held
     async with world.db.work() as transaction:
         await transaction.execute(
             "UPDATE native_sessions SET fence = fence + 1, owner = $1", worker.owner.__class__(int=7)

@@ -14,7 +14,12 @@ RATE_SECONDS = 60.0
 
 #: What whatsmeow says when it was to send the frame of a message *again*, which is where it says nothing else with it.
 _SECOND_TRY = "websocket not connected"
-_NOT_CONNECTED = ("websocket not connected", "failed to send message node: frame socket is closed", "the store doesn't contain a device jid", "client is nil")
+_NOT_CONNECTED = (
+    "websocket not connected",
+    "failed to send message node: frame socket is closed",
+    "the store doesn't contain a device jid",
+    "client is nil",
+)
 _MAY_HAVE_LEFT = (
     "timed out waiting for message send response",
     "websocket disconnected before",

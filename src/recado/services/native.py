@@ -18,6 +18,7 @@ from recado.domain.states import ConnectionStatus
 from recado.kit.signals import Signals, Waiter
 from recado.providers.native import adapter
 from recado.store import db, native
+from recado.telemetry import metrics
 
 #: The signals that numbers are wanted otherwise, that there are commands, and that an engine answered. All of them come
 #: from the database.
@@ -161,12 +162,20 @@ class Commands:
         return None if settled.outcome == "done" else settled
 
     async def engines(self) -> adapter.Engines:
-        """The engine processes that were seen lately."""
+        """The engine processes that were seen lately, noted for the metrics too."""
         try:
             found = await native.engines(self._db.worker, seen_within=self._seen_within)
         except db.AWAY as error:
             _away(error)
-        return adapter.Engines(engines=found.engines, version=found.version, wanted=found.wanted)
+        for state, numbers in (("wanted", found.wanted), ("held", found.held), ("capacity", found.capacity)):
+            metrics.native_numbers.labels(state).set(numbers)
+        return adapter.Engines(
+            engines=found.engines,
+            version=found.version,
+            wanted=found.wanted,
+            held=found.held,
+            capacity=found.capacity,
+        )
 
     # --- answers --------------------------------------------------------------------------------------------
 

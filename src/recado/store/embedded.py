@@ -36,7 +36,6 @@ def _binaries() -> Path:
 #: Sized for a gateway beside its own database on a small machine.
 _SETTINGS = {
     "shared_buffers": "128MB",
-    "max_connections": "60",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
@@ -49,11 +48,12 @@ _SETTINGS = {
 class EmbeddedPostgres:
     """One server in `directory`. Raises `RuntimeError` with the server's log when it does not start.
 
-    `options` are server parameters beside or instead of the usual ones.
+    `options` are server parameters beside or instead of the usual ones. A server that runs already keeps its
+    `connections`.
     """
 
-    def __init__(self, directory: Path, options: Mapping[str, str] | None = None) -> None:
-        self._settings = {**_SETTINGS, **(options or {})}
+    def __init__(self, directory: Path, options: Mapping[str, str] | None = None, *, connections: int = 60) -> None:
+        self._settings = {"max_connections": str(connections), **_SETTINGS, **(options or {})}
         self._data = directory.resolve()
         # A unix socket's path has at most 107 characters.
         short = Path(tempfile.gettempdir()) / f"recado-{hashlib.sha256(bytes(self._data)).hexdigest()[:16]}"

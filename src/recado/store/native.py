@@ -227,9 +227,7 @@ async def claim(
     return [msgspec.convert(dict(row), Held) for row in rows]
 
 
-async def renew(
-    connection: Runs, owner: UUID, connections: Collection[ConnectionId], *, lease: float
-) -> list[Renewed]:
+async def renew(connection: Runs, owner: UUID, connections: Collection[ConnectionId], *, lease: float) -> list[Renewed]:
     """Hold these for longer. What is missing in the answer belongs to somebody else, or to nobody."""
     rows = await connection.fetch(Q.renew_sessions, owner, lease, list(connections))
     return [msgspec.convert(dict(row), Renewed) for row in rows]

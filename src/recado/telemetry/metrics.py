@@ -121,6 +121,11 @@ health_check_duration = Histogram(
     "recado_health_check_duration_seconds", "Seconds that one check of a server or a connection took.",
     ("kind", "checked"), buckets=_CALL, registry=REGISTRY,
 )  # fmt: skip
+native_numbers = Gauge(
+    "recado_native_numbers",
+    "Numbers of the built-in engine: wanted, held, and how many its processes can hold together (capacity).",
+    ("state",), registry=REGISTRY,
+)  # fmt: skip
 connections_with_evidence = Gauge(
     "recado_connections_with_evidence", "Connections that look dead, by evidence: silent, unacknowledged, canary.",
     ("kind", "evidence"), registry=REGISTRY,

@@ -73,7 +73,8 @@ class NativeSupervisor:
 
     async def _is_wanted(self) -> bool:
         async with self._runtime.db.worker.acquire() as connection:
-            return (await native.engines(connection, seen_within=0.0)).wanted > 0
+            found = await native.engines(connection, seen_within=0.0)
+        return found.wanted + found.leaving > 0
 
     async def _run_child(self, stop: asyncio.Event) -> None:
         owner = ids.new()
@@ -92,7 +93,8 @@ class NativeSupervisor:
             await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.cancel()
-            await _end(child, self._runtime.settings.shutdown_grace_seconds)
+            # What is left of the grace is for burying it.
+            await _end(child, self._runtime.settings.shutdown_grace_seconds * 0.9)
             # It is certainly dead, so its numbers need not wait for their leases to end.
             await native.bury(self._runtime.db.worker, owner)
             self.child = None

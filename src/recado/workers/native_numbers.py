@@ -204,9 +204,7 @@ class Numbers:
         """End the pairing, where whatsmeow can: without a connection it stays on the phone until that ends it."""
         if number.going or number.starting is not None or number.device is None:
             return
-        result = await self.in_thread(
-            number.device.perform, "logout", {}, None, None, lambda: self.may_act(number)
-        )
+        result = await self.in_thread(number.device.perform, "logout", {}, None, None, lambda: self.may_act(number))
         if result.reply["outcome"] != "done":
             log.warning("native_logout_failed", why=result.reply.get("why"))
         gone = native.Change(status=ConnectionStatus.DISCONNECTED, reason="logged_out", unpaired=True, stays=False)

@@ -72,11 +72,14 @@ class NoAnswer(Exception):
 
 
 class Engines(msgspec.Struct, frozen=True, kw_only=True):
-    """How many engine processes are there, the version of neonize in them, and how many numbers they are to hold."""
+    """How many engine processes are there, the version of neonize in them, how many numbers they are to hold and do hold,
+    and how many they can hold together."""
 
     engines: int
     version: str | None
     wanted: int
+    held: int
+    capacity: int
 
 
 class Engine(Protocol):
@@ -268,14 +271,18 @@ class Native(Operations):
         return webhooks.read(body)
 
     async def health(self, server: Server) -> Health:
-        """Well as long as an engine process was seen lately; without numbers to hold there need be none."""
+        """Well as long as an engine process was seen lately; without numbers to hold there need be none. Numbers beyond its
+        room are no trouble of those that it holds: `why` tells of them."""
         try:
             found = await self._engine.engines()
         except NoAnswer as error:
             return Health(healthy=False, why=str(error))
         if found.engines == 0 and found.wanted > 0:
             return Health(healthy=False, why="No engine process runs: `recado worker --roles native`.")
-        return Health(healthy=True, version=found.version)
+        why = None
+        if found.wanted > found.capacity > 0:
+            why = f"{found.wanted} numbers are to be held, and the engine processes have room for {found.capacity}."
+        return Health(healthy=True, version=found.version, why=why)
 
     async def command(
         self, connection: Connection, operation: str, request: Mapping[str, Any], payload: bytes | None = None

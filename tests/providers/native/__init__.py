@@ -1,0 +1,1 @@
+"""The adapter of the built-in engine, without an engine behind it."""
