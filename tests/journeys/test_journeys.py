@@ -21,6 +21,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     code       what is shown to be scanned: the text of a QR code, or its picture
     tells_code asking how the connection stands tells that it waits for a scan
+    echoes_lid its echoes name a person by the LID alone
     logged_out how the connection stands once the session was ended on the phone
     proofs     what settles a message whose answer was lost: its echo, a receipt, or asking the provider
     """
@@ -28,22 +29,45 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     fake: type[Fake]
     code: str
     tells_code: bool
+    echoes_lid: bool
     logged_out: str
     proofs: frozenset[str]
 
 
 WAYS = (
     # It says FAILED, which may be a session that only has to be restarted.
-    Way(fake=fakes.Waha, code="qr", tells_code=True, logged_out="disconnected", proofs=frozenset({"echo", "receipt"})),
-    Way(fake=fakes.Evolution, code="qr", tells_code=False, logged_out="logged_out", proofs=frozenset({"echo"})),
+    Way(
+        fake=fakes.Waha,
+        code="qr",
+        tells_code=True,
+        echoes_lid=False,
+        logged_out="disconnected",
+        proofs=frozenset({"echo", "receipt"}),
+    ),
+    Way(
+        fake=fakes.Evolution,
+        code="qr",
+        tells_code=False,
+        echoes_lid=False,
+        logged_out="logged_out",
+        proofs=frozenset({"echo"}),
+    ),
     Way(
         fake=fakes.Uazapi,
         code="qr_image",
         tells_code=True,
+        echoes_lid=False,
         logged_out="logged_out",
         proofs=frozenset({"echo", "asking"}),
     ),
-    Way(fake=fakes.Zapi, code="qr", tells_code=False, logged_out="logged_out", proofs=frozenset({"echo"})),
+    Way(
+        fake=fakes.Zapi,
+        code="qr",
+        tells_code=False,
+        echoes_lid=True,
+        logged_out="logged_out",
+        proofs=frozenset({"echo"}),
+    ),
 )
 
 
@@ -136,10 +160,12 @@ async def test_a_text_is_sent_delivered_and_read(number: Number, echo: Any) -> N
     assert len(number.sent) == 1
 
 
-async def test_the_first_echo_from_a_stranger_is_no_second_message(
+async def test_an_echo_before_the_answer_is_no_second_message(
     number: Number, way: Way, request: pytest.FixtureRequest
 ) -> None:
     """It comes before the answer, and may name the chat by a LID that nobody told before."""
+    if way.echoes_lid:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="an unknown LID leads to no message being sent"))
     number.fake.echo = "first"
     message_id = await number.send("Olá", to=RUI.phone)
     await number.reaches(message_id, "sent", "server_ack")

@@ -414,7 +414,7 @@ REFUSED: tuple[Row, ...] = (
         code="media_missing",
     ),
     refused(
-        "template to a phone", "template", {"name": "a"}, "Evolution's phone channel has no such kind", "unsupported"
+        "template to a phone", "template", {"name": "a"}, "Evolution's phone channel has no such kind", "unsupported_by_provider"
     ),
     refused(
         "reaction to nothing",
@@ -429,7 +429,7 @@ REFUSED_ON_CLOUD: tuple[Row, ...] = (
         "poll",
         {"name": "?", "options": ["a", "b"]},
         "Evolution's Cloud channel has no such kind",
-        "unsupported",
+        "unsupported_by_provider",
     ),
     refused(
         "links",

@@ -420,7 +420,7 @@ REFUSED: tuple[Row, ...] = (
         kind="pin",
         content={"message_id": TARGET},
         about=earlier(TARGET),
-        outcome=Refused(code="unsupported", why="the engine GOWS sends no pin"),
+        outcome=Refused(code="unsupported_by_provider", why="the engine GOWS sends no pin"),
     ),
     Row(
         label="poll with two answers of three",

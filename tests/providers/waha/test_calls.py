@@ -139,7 +139,7 @@ async def test_register_webhook_needs_a_secret(waha: Waha) -> None:
     bare = msgspec.structs.replace(connect("http://127.0.0.1:9"), credentials={"session": SESSION})
     with pytest.raises(CallFailed) as failed:
         await waha.register_webhook(bare)
-    assert failed.value.code == "no_webhook_secret"
+    assert failed.value.code == "credentials_missing"
 
 
 # --- connecting ------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ async def test_a_list_that_does_not_count_its_pages_is_read_to_its_end(zapi: Zap
         ([upstream.json({"content": 7})], "bad_answer", 1),
         ([NOBODY, upstream.json({"id": INSTANCE})], "bad_answer", 2),
         ([NOBODY, error("no credit")], "http_400", 2),
-        ([NOBODY, MADE, error("Instance not found", 404)], "instance_gone", 3),
+        ([NOBODY, MADE, error("Instance not found", 404)], "no_session", 3),
     ],
     ids=["token refused", "HTML", "no list", "no token", "not made", "webhooks not set"],
 )
@@ -136,7 +136,7 @@ async def test_without_a_partner_token_nothing_is_made(zapi: Zapi) -> None:
     connection = msgspec.structs.replace(connect("http://127.0.0.1:1"), credentials={}, account=None)
     with pytest.raises(CallFailed, match="partner_token") as failed:
         await zapi.open_session(connection)
-    assert (failed.value.code, failed.value.retryable) == ("no_partner_token", False)
+    assert (failed.value.code, failed.value.retryable) == ("credentials_missing", False)
 
 
 async def test_an_instance_that_was_given_is_pointed_at_us(zapi: Zapi) -> None:

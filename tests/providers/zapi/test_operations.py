@@ -94,13 +94,13 @@ async def test_a_number_that_the_answer_leaves_out_is_not_guessed(zapi: Zapi) ->
 
 
 FAILURES: tuple[tuple[str, Reply, str, bool], ...] = (
-    ("not done", upstream.json({"value": False}), "not_done", True),
-    ("not done, for all that it says", upstream.json({"success": True, "errors": ["a"]}), "not_done", True),
-    ("not done, with reasons", upstream.json({"success": False, "errors": ["a", "b"]}), "not_done", True),
+    ("not done", upstream.json({"value": False}), "refused", True),
+    ("not done, for all that it says", upstream.json({"success": True, "errors": ["a"]}), "refused", True),
+    ("not done, with reasons", upstream.json({"success": False, "errors": ["a", "b"]}), "refused", True),
     ("refused", upstream.json({"error": "no"}, status=400), "http_400", False),
     ("refused with 200", upstream.json({"error": "no"}), "refused", False),
     ("token", upstream.json({"error": f"{TOKEN} no"}, status=403), "http_403", False),
-    ("instance gone", upstream.json({"error": "Instance not found"}, status=404), "instance_gone", False),
+    ("instance gone", upstream.json({"error": "Instance not found"}, status=404), "no_session", False),
     ("not connected", upstream.json({"error": "You are not connected."}, status=400), "not_connected", True),
     ("too many", Reply(status=429), "http_429", True),
     ("broken", Reply(status=500, body=b"<html>"), "http_500", True),

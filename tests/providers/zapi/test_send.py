@@ -72,7 +72,7 @@ ANSWERS: tuple[tuple[str, Reply, Outcome], ...] = (
     (
         "a route that is gone, told with 200",
         upstream.json(NO_ROUTE),
-        Refused(code="no_such_route", why="NOT_FOUND: Unable to find matching target resource method"),
+        Refused(code="unsupported_by_provider", why="NOT_FOUND: Unable to find matching target resource method"),
     ),
     (
         "a bad request",

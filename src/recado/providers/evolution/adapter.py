@@ -320,12 +320,12 @@ def _refused(message: Outgoing, *, cloud: bool) -> Refused | None:
     """What is known to fail before asking."""
     able, channel = (_CLOUD, "Cloud") if cloud else (_PHONE, "phone")
     if message.kind not in able.kinds:
-        return Refused(code="unsupported", why=f"Evolution's {channel} channel has no such kind")
+        return Refused(code="unsupported_by_provider", why=f"Evolution's {channel} channel has no such kind")
     if "@" in message.to and (cloud or message.to.endswith("@newsletter")):
         # The server would take the digits for a phone's, or for a group's.
-        return Refused(code="unsupported", why=f"Evolution's {channel} channel does not reach such a chat")
+        return Refused(code="unsupported_by_provider", why=f"Evolution's {channel} channel does not reach such a chat")
     if message.reply_to is not None and message.kind in able.unquotable:
-        return Refused(code="unsupported", why=f"Evolution's {channel} channel cannot quote with this kind")
+        return Refused(code="unsupported_by_provider", why=f"Evolution's {channel} channel cannot quote with this kind")
     found = [f"{one.field}: {one.message}" for one in payloads.check(message.kind, message.content)]
     of_cloud = payloads.check_cloud(message.kind, message.content) if cloud else None
     why = "; ".join([*found, *([of_cloud] if of_cloud else [])])

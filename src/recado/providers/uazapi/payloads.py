@@ -85,7 +85,7 @@ def post(message: Outgoing, *, file: str | None = None) -> Post:
     about = message.about
     if message.kind in ("reaction", "edit", "delete", "pin"):
         if about is None:
-            raise Unsendable("about_missing", "the message it is about is not known")
+            raise Unsendable("target_missing", "the message it is about is not known")
         return _about(message.kind, message.content, about, message.to)
     if message.kind == "forward":
         path, body = _forward(about)
@@ -105,15 +105,15 @@ def number(address: str) -> str:
 def _forward(about: Referenced | None) -> tuple[str, Json]:
     """The earlier message again, with the mark. Media only by link: what WhatsApp keeps cannot be sent by reference."""
     if about is None:
-        raise Unsendable("about_missing", "the message to forward is not known")
+        raise Unsendable("target_missing", "the message to forward is not known")
     if about.kind not in _FORWARDED:
-        raise Unsendable("forward_unsupported", f"UAZAPI forwards no {about.kind}")
+        raise Unsendable("unsupported_by_provider", f"UAZAPI forwards no {about.kind}")
     try:
         content = msgspec.convert(about.content, type=contents.KINDS[about.kind])
     except msgspec.ValidationError as error:
-        raise Unsendable("forward_unsupported", f"the message to forward cannot be sent again: {error}") from None
+        raise Unsendable("unsupported_by_provider", f"the message to forward cannot be sent again: {error}") from None
     if isinstance(content, MediaContent) and not content.link:
-        raise Unsendable("forward_unsupported", "UAZAPI forwards media only by link, and this one has none")
+        raise Unsendable("unsupported_by_provider", "UAZAPI forwards media only by link, and this one has none")
     path, body = _content(about.kind, content, None)
     return path, {**body, "forward": True}
 
@@ -124,7 +124,7 @@ def _about(kind: str, content: Any, about: Referenced, to: str) -> Post:
     match kind, content:
         case "reaction", ReactionContent():
             if channel:
-                raise Unsendable("reaction_unsupported", "UAZAPI reacts in channels only by the post's number")
+                raise Unsendable("unsupported_by_provider", "UAZAPI reacts in channels only by the post's number")
             chat = whatsapp.jid(about.chat)
             return Post(path="/message/react", json={"number": chat, "text": content.emoji, "id": target})
         case "edit", EditContent():
@@ -213,7 +213,7 @@ def _menu(content: Any) -> Json:
             most = content.selectable or len(content.options)
             return {"type": "poll", "text": content.name, "choices": content.options, "selectableCount": most}
         case _:
-            raise Unsendable("unsupported_kind", "UAZAPI does not send this kind")
+            raise Unsendable("unsupported_by_provider", "UAZAPI does not send this kind")
 
 
 def _button(button: Button) -> str:

@@ -126,7 +126,7 @@ class Waha(Sessions, Contacts, Blocklist, Chats, Presence, Groups, Channels, Lab
     def _refusal(self, engine: str, message: Outgoing) -> Refused | None:
         """What is known before asking."""
         if message.kind not in ENGINES[engine].kinds:
-            return Refused(code="unsupported", why=f"the engine {engine} sends no {message.kind}")
+            return Refused(code="unsupported_by_provider", why=f"the engine {engine} sends no {message.kind}")
         problems = self.check(message.kind, message.content)
         if problems:
             return Refused(

@@ -81,7 +81,7 @@ class Sessions(Calls):
         secret = connection.credentials.get("webhook_secret")
         if not secret:
             raise CallFailed(
-                "The connection has no webhook_secret to sign with.", code="no_webhook_secret", retryable=False
+                "The connection has no webhook_secret to sign with.", code="credentials_missing", retryable=False
             )
         answer = await self._ask(connection, "GET", _path(connection))
         await self._configure(connection, session(connection), answer.object, secret)

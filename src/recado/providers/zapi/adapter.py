@@ -141,7 +141,7 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
         try:
             await self.ask(connection, "POST", "integrator/on-demand/cancel", headers=headers)
         except CallFailed as error:
-            if error.code not in ("instance_gone", "http_404"):
+            if error.code not in ("no_session", "http_404"):
                 raise
 
     async def register_webhook(self, connection: Connection) -> None:
@@ -217,7 +217,7 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
     async def answer_passkey(self, connection: Connection, *, step: str, answer: Mapping[str, Any]) -> ConnectionState:
         """Hand the assertion that a browser made for the challenge to WhatsApp. Raises `CallFailed`."""
         if step != "challenge":
-            raise CallFailed("Z-API has one passkey step, the challenge", code="no_such_step", retryable=False)
+            raise CallFailed("Z-API has one passkey step, the challenge", code="invalid_step", retryable=False)
         await self.do(connection, "POST", "passkey-prologue", json=dict(answer))
         return ConnectionState(status=ConnectionStatus.CONNECTING)
 
@@ -234,7 +234,7 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
         connected = answer.object.get("connected")
         reason = errors.said(answer, hidden)
         found = errors.meaning(reason)
-        if found == "instance_gone" or found == "subscription_ended" or not isinstance(connected, bool):
+        if found == "no_session" or found == "subscription_ended" or not isinstance(connected, bool):
             status = errors.away(found)
             if status is None or found == "credentials":
                 raise errors.failed(answer, hidden)
@@ -249,7 +249,7 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
         try:
             await self.do(connection, "GET", "disconnect")
         except CallFailed as error:
-            if error.code not in ("not_connected", "instance_gone"):
+            if error.code not in ("not_connected", "no_session"):
                 raise
 
     async def restart(self, connection: Connection) -> ConnectionState:
@@ -429,7 +429,7 @@ def _partner_headers(server: Server) -> dict[str, str]:
     token = server.credentials.get("partner_token", "").strip()
     if not token:
         why = "give the connection an instance_id and token, or its server a partner_token that makes instances"
-        raise CallFailed(why, code="no_partner_token", retryable=False)
+        raise CallFailed(why, code="credentials_missing", retryable=False)
     return {"authorization": f"Bearer {token}"}
 
 

@@ -119,7 +119,7 @@ class Calls:
         if not isinstance(answer.data, dict):
             raise unreadable()
         if answer.data.get("value") is False or answer.data.get("success") is False or answer.data.get("errors"):
-            raise CallFailed(_told(answer.data) or "Z-API says that it did not do it", code="not_done")
+            raise CallFailed(_told(answer.data) or "Z-API says that it did not do it", code="refused")
         return answer.data
 
 

@@ -16,7 +16,7 @@ from recado.providers import wire
 _MEANINGS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (meaning, re.compile(pattern, re.IGNORECASE))
     for meaning, pattern in (
-        ("instance_gone", r"instance not found"),
+        ("no_session", r"instance not found"),
         ("credentials", r"client-token|^null not allowed$|^\[.*\] not allowed$"),
         ("subscription_ended", r"must subscribe to this instance"),
         (
@@ -24,13 +24,13 @@ _MEANINGS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"not connected|restore (the|a) session|\b(device|phone|number|instance|whatsapp)\b.*\bdisconnected",
         ),
         ("not_on_whatsapp", r"phone number does not exist|invalid phone number|^invalid phone$"),
-        ("no_such_route", r"unable to find matching target resource"),
+        ("unsupported_by_provider", r"unable to find matching target resource"),
         ("rate_limit", r"too many requests|rate limit"),
         ("timeout", r"timeout|timed out"),
     )
 )
 _AWAY: Mapping[str, ConnectionStatus] = {
-    "instance_gone": ConnectionStatus.LOGGED_OUT,
+    "no_session": ConnectionStatus.LOGGED_OUT,
     "credentials": ConnectionStatus.DISCONNECTED,
     "subscription_ended": ConnectionStatus.DISCONNECTED,
     "not_connected": ConnectionStatus.DISCONNECTED,
