@@ -299,6 +299,7 @@ class Waha(Fake):
             web.get("/api/server/version", _says(lambda: {"version": "2026.7.1", "engine": "GOWS"})),
             web.post("/api/sessions", self._create),
             web.get("/api/sessions/{session}", self._described),
+            web.put("/api/sessions/{session}", self._change),
             web.delete("/api/sessions/{session}", self._delete),
             web.post("/api/sessions/{session}/{step}", self._step),
             web.get("/api/{session}/auth/qr", self._qr),
@@ -326,6 +327,11 @@ class Waha(Fake):
     async def _described(self, request: web.Request) -> web.Response:
         if self._missing(request):
             return web.json_response({"message": "Session not found", "statusCode": 404}, status=404)
+        return web.json_response(self._session())
+
+    async def _change(self, request: web.Request) -> web.Response:
+        self.config = (await request.json())["config"]
+        self.webhook = self.config["webhooks"][0]["url"]
         return web.json_response(self._session())
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -674,6 +680,7 @@ class Evolution(Fake):
             web.get("/instance/connectionState/{instance}", self._state),
             web.delete("/instance/logout/{instance}", self._logout),
             web.delete("/instance/delete/{instance}", self._delete),
+            web.post("/webhook/set/{instance}", self._set_webhook),
             web.post("/chat/whatsappNumbers/{instance}", self._check),
             web.post("/message/sendText/{instance}", self._send_text),
             web.post("/message/sendMedia/{instance}", self._send_media),
@@ -710,6 +717,11 @@ class Evolution(Fake):
     async def _delete(self, request: web.Request) -> web.Response:
         self.session = ""
         return web.json_response({"status": "SUCCESS", "error": False, "response": {"message": "Instance deleted"}})
+
+    async def _set_webhook(self, request: web.Request) -> web.Response:
+        self.hook = (await request.json())["webhook"]
+        self.webhook = self.hook["url"]
+        return web.json_response({**self.hook, "id": "cm2"}, status=201)
 
     async def _check(self, request: web.Request) -> web.Response:
         asked = (await request.json())["numbers"]

@@ -85,9 +85,9 @@ async def test_a_message_does_not_leave_once_the_lease_may_be_over(
     connection = await _connected(world)
     upload, now = go.Upload, native_numbers.clock
 
-    def stopped_meanwhile(*arguments: Any) -> bytes:
+    def stopped_meanwhile(uuid: bytes, data: bytes, size: int, kind: int) -> bytes:
         monkeypatch.setattr(native_numbers, "clock", lambda: now() + 25.0)
-        return upload(*arguments)
+        return upload(uuid, data, size, kind)
 
     go.Upload = stopped_meanwhile  # type: ignore[method-assign]
     request = {"to": "5511988887777@s.whatsapp.net", "kind": "image", "content": {"caption": "x"}}

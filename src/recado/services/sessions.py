@@ -41,15 +41,15 @@ async def call(runtime: Runtime, kind: str, answer: Awaitable[T]) -> T:
 
 
 async def prepare(runtime: Runtime, company_id: CompanyId, placed: ConnectionView) -> provider.Connection:
-    """The connection as its adapter can connect it: with a session, and the webhook of one that was there before.
+    """The connection as its adapter can connect it: with a session, whose webhook leads here. It is told again at every
+    connect, since our own address may have changed.
 
     A session that we make is kept, sealed, before anything else is done with it. Raises `ProviderFailed`.
     """
     adapter = server_service.adapter_of(runtime, placed.kind)
     if isinstance(adapter, provider.ManagesSessions) and placed.connection.account is None:
         return await _open(runtime, company_id, placed, adapter)
-    row = await _row(runtime, company_id, placed)
-    if isinstance(adapter, provider.RegistersWebhook) and row is not None and row.account and not row.opened:
+    if isinstance(adapter, provider.RegistersWebhook) and placed.connection.account is not None:
         await call(runtime, placed.kind, adapter.register_webhook(placed.connection))
     return placed.connection
 

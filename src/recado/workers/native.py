@@ -186,7 +186,8 @@ class NativeWorker:
             self.numbers.take(held)
         if len(taken) == limit:
             self._runtime.signals.set(TOPIC)
-        if found.wanted > found.held and found.held >= found.capacity:
+        full = len(self.numbers.by_id) >= self._capacity and found.held >= found.capacity
+        if full and found.wanted > found.held:
             await self._tell_no_room("engine_full")
         elif fits < 1 and share > mine and not self.numbers.starting:
             await self._tell_no_room("database_full")
