@@ -110,6 +110,10 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     why: str
 
 
+#: The code of a `Retry` for which nobody was there to take the message: it waits for its server without an attempt.
+SERVER_UNREACHABLE = "server_unreachable"
+
+
 class Retry(msgspec.Struct, frozen=True, kw_only=True, tag="retry"):
     """It was certainly not sent and may be next time. `after` in seconds, where the provider says when."""
 

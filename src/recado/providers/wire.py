@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from recado.domain.provider import CallFailed, Limited, NotConnected, Outcome, Retry, StoredMedia, Unknown
+from recado.domain.provider import SERVER_UNREACHABLE, CallFailed, Limited, NotConnected, Outcome, Retry, StoredMedia, Unknown
 from recado.kit.http import BadResponse, Forbidden, Http, HttpError, NotSent
 
 DEFAULT_WAIT = 5.0
@@ -66,7 +66,9 @@ async def call(
 def lost(error: HttpError) -> Outcome:
     """The outcome of a send whose call failed before a usable answer came."""
     why = describe(error)
-    return Retry(code="not_sent", why=why) if isinstance(error, NotSent) else Unknown(why=why)
+    if isinstance(error, Forbidden):
+        return Retry(code="not_sent", why=why)
+    return Retry(code=SERVER_UNREACHABLE, why=why) if isinstance(error, NotSent) else Unknown(why=why)
 
 
 def outcome(answer: Answer, why: str | None = None, *, code: str | None = None, may_have_sent: bool = True) -> Outcome:

@@ -172,12 +172,13 @@ async def _find_in_flight(
     known: dict[provider_ids.Key, MessageId],
     echoed: dict[provider_ids.Key, MessageId],
 ) -> dict[provider_ids.Key, MessageId]:
-    """Messages of ours that are being sent, or wait for proof, which echoes repeat word for word."""
+    """Messages of ours that are being sent, or wait for proof, which echoes repeat word for word. To the other connections of
+    an instance what one of them sends was typed on some device."""
     asked = {
         place: (item, item.event)
         for place, item in enumerate(items)
         if isinstance(item.event, events.Received)
-        and _is_echo(item.event)
+        and item.event.from_me
         and not item.event.message_id
         and (*item.place, item.event.provider_id) not in known.keys() | echoed.keys()
     }
@@ -200,7 +201,9 @@ async def _find_in_flight(
     for place, (item, event) in asked.items():
         key = (*item.place, event.provider_id)
         for sending in candidates.get(place, ()):
-            if key not in matched and sending.id not in matched.values() and _repeats(event, sending):
+            if key in matched or sending.id in matched.values():
+                continue
+            if (event.by_api or sending.elsewhere) and _repeats(event, sending):
                 matched[key] = sending.id
     return matched
 
@@ -227,7 +230,7 @@ def _body(content: Any) -> str | None:
 def _take_as_proof(item: Item, echoed: dict[provider_ids.Key, MessageId]) -> None:
     """Make the echo of one of our messages what it is: the news that it was sent."""
     event = item.event
-    if isinstance(event, events.Received) and _is_echo(event) and (*item.place, event.provider_id) in echoed:
+    if isinstance(event, events.Received) and event.from_me and (*item.place, event.provider_id) in echoed:
         item.event = events.Receipt(
             type="message.sent",
             key=event.key,

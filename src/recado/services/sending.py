@@ -28,6 +28,7 @@ from recado.domain import fallback, ids
 from recado.domain.errors import NotFound
 from recado.domain.ids import ServerId
 from recado.domain.provider import (
+    SERVER_UNREACHABLE,
     Accepted,
     CallFailed,
     Capabilities,
@@ -52,7 +53,7 @@ from recado.services import addressing, connections, media, reaching
 from recado.services.accepting import event_data, pacing_of
 from recado.services.directory import ConnectionView, InstanceView
 from recado.services.runtime import Runtime
-from recado.store import db, lanes, messages, outbox
+from recado.store import db, lanes, messages, outbox, servers
 from recado.telemetry import metrics, traces
 
 log = structlog.get_logger(__name__)
@@ -61,8 +62,10 @@ _BACKOFF_BASE = 2.0
 _BACKOFF_CAP = 300.0
 _LONGEST_LIMIT = 86_400.0
 _NOT_CONNECTED_LOOK = 30.0
+#: When a message is tried again whose server was not there; a switch to another connection comes before.
+_UNREACHABLE_LOOK = (5.0, 15.0)
+_LOOKED_AT_SECONDS = 10.0
 _AWAY_LOOK = 1.0
-_BREAKER_CODE = "server_unreachable"
 #: The longest provider id, code and reason that are kept. An id is the key of an index, which bounds it.
 _LONGEST_ID = 512
 _LONGEST_CODE = 64
@@ -77,6 +80,7 @@ class Sender:
         # One provider server that is away must not cost every lane a time-out and an attempt each.
         self._breaker = Breaker(threshold=8, open_seconds=5.0)
         self._refused: dict[str, set[ServerId]] = {}
+        self._looked_at: dict[ServerId, float] = {}
         self._random = random.Random()
 
     async def send(self, claimed: outbox.Claimed) -> outbox.Finish:
@@ -119,7 +123,7 @@ class Sender:
         if not self._breaker.allows(server, now):
             after = max(0.1, (self._breaker.opens_at(server) or now) - now)
             return self._wait(
-                claimed, view, Limited(code=_BREAKER_CODE, why="The server does not answer.", after=after)
+                claimed, view, Limited(code=SERVER_UNREACHABLE, why="The server does not answer.", after=after)
             )
         prepared = await self._outgoing(claimed, view, active)
         if isinstance(prepared, Refused):
@@ -373,6 +377,12 @@ class Sender:
                 )
             case Refused():
                 return self._fail(claimed, attempt, outcome.code, outcome.why)
+            case Retry(code=code) if code == SERVER_UNREACHABLE:
+                # Nobody took it, as when the phone is away: it waits, and the server's health is looked at now.
+                await self._look_at(active.server_id)
+                after = self._random.uniform(*_UNREACHABLE_LOOK)
+                finish = self._wait(claimed, view, Limited(code=code, why=outcome.why, after=after))
+                return msgspec.structs.replace(finish, **_call_of(attempt), code=code, why=outcome.why)
             case Retry():
                 if claimed.attempts + 1 >= view.settings.max_attempts:
                     return self._fail(claimed, attempt, outcome.code, outcome.why)
@@ -442,6 +452,14 @@ class Sender:
             not_before=_MIN,
             unproven=claimed.unproven_at is not None,
         )
+
+    async def _look_at(self, server: ServerId) -> None:
+        """Have a server checked now rather than in its turn."""
+        if time.monotonic() < self._looked_at.get(server, 0.0):
+            return
+        self._looked_at[server] = time.monotonic() + _LOOKED_AT_SECONDS
+        async with self._runtime.db.work() as connection:
+            await servers.check_soon(connection, server)
 
     async def _hold(self, claimed: outbox.Claimed, outcome: Limited, now: datetime) -> None:
         """Hold back what the provider limited beyond this message."""

@@ -78,11 +78,13 @@ class Echo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InFlight(msgspec.Struct, frozen=True, kw_only=True):
-    """A message of ours that is being sent, or of which nobody knows whether it was."""
+    """A message of ours that is being sent, or of which nobody knows whether it was. `elsewhere`: it is being sent, and the
+    instance has other connections, which may hear of it first."""
 
     id: MessageId
     type: str
     content: Any
+    elsewhere: bool
 
 
 async def find_in_flight(
@@ -103,7 +105,7 @@ async def find_in_flight(
     )
     found: dict[int, list[InFlight]] = {}
     for row in rows:
-        found.setdefault(row["place"], []).append(InFlight(id=row["id"], type=row["type"], content=row["content"]))
+        found.setdefault(row["place"], []).append(InFlight(**{name: row[name] for name in InFlight.__struct_fields__}))
     return found
 
 

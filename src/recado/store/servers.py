@@ -177,6 +177,11 @@ async def claim_checks(
     return due
 
 
+async def check_soon(connection: db.Connection, server_id: ServerId) -> None:
+    """Have a server that was thought to be well checked next."""
+    await connection.execute(Q.check_soon, server_id)
+
+
 async def count_calls(connection: db.Connection, calls: Mapping[ServerId, tuple[int, int]], at: datetime) -> None:
     """Add calls to what is counted of servers: (how many, how many of them failed) of each."""
     if calls:

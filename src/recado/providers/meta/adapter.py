@@ -142,10 +142,8 @@ class Meta:
             response = await self._call(connection, "POST", "messages", json=payloads.body(message, uploaded=uploaded))
         except _NoToken as error:
             return NotConnected(why=str(error), status=ConnectionStatus.LOGGED_OUT)
-        except NotSent as error:
-            return Retry(code="not_sent", why=_name(error))
         except HttpError as error:
-            return Unknown(why=_name(error))
+            return wire.lost(error)
         refusal = errors.find(response.body, secrets=_secrets(connection))
         if refusal is None and 200 <= response.status < 300:
             return _accepted(response) or Unknown(why=f"HTTP {response.status} with an answer that cannot be read")
@@ -174,7 +172,7 @@ class Meta:
         except _NoToken as error:
             return NotConnected(why=str(error), status=ConnectionStatus.LOGGED_OUT)
         except HttpError as error:
-            return Retry(code="upload_failed", why=_name(error))
+            return wire.lost(error) if isinstance(error, NotSent) else Retry(code="upload_failed", why=_name(error))
         refusal = errors.find(response.body, secrets=_secrets(connection))
         if refusal is None and 200 <= response.status < 300:
             answer = wire.decode(response.body)

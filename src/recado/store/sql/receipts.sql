@@ -6,8 +6,13 @@ JOIN messages m ON m.company_id = w.company_id AND m.id = w.id AND m.instance_id
 WHERE m.direction = 'outbound'
 
 -- name: find_in_flight
--- Messages to whom echoes name that are in flight, or unproven and recent, and have no id of the provider yet.
-SELECT DISTINCT w.place, m.id, m.type, m.content
+-- Messages to whom echoes name that are in flight, or unproven and recent, and have no id of the provider yet. An echo may
+-- name its chat by a LID that nobody told before: then whatever the instance is sending, if that is one message.
+-- elsewhere: another connection may have heard of what the one that sends has not answered for yet.
+SELECT w.place, m.id, m.type, m.content,
+       m.status = 'queued' AND EXISTS (
+           SELECT FROM connections o WHERE o.company_id = w.company_id AND o.instance_id = w.instance_id AND NOT o.active
+       ) AS elsewhere
 FROM unnest($1::integer[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS w (place, company_id, instance_id, kind, value)
 JOIN identities i ON i.company_id = w.company_id AND i.kind = w.kind AND i.value = w.value
 JOIN conversations v ON v.company_id = w.company_id AND v.instance_id = w.instance_id AND v.contact_id = i.contact_id
@@ -26,7 +31,21 @@ CROSS JOIN LATERAL (
 ) c
 JOIN messages m ON m.company_id = w.company_id AND m.id = c.id AND m.conversation_id = v.id
 WHERE m.direction = 'outbound' AND m.provider_id IS NULL AND m.status IN ('queued', 'unproven')
-ORDER BY w.place, m.id
+UNION
+SELECT w.place, only.id, m.type, m.content, false
+FROM unnest($1::integer[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS w (place, company_id, instance_id, kind, value)
+CROSS JOIN LATERAL (
+    SELECT min(l.message_id::text)::uuid AS id FROM lanes l
+    WHERE l.company_id = w.company_id AND l.instance_id = w.instance_id AND l.message_id IS NOT NULL
+    HAVING count(*) = 1
+) only
+JOIN messages m ON m.company_id = w.company_id AND m.id = only.id
+WHERE w.kind = 'lid' AND m.direction = 'outbound' AND m.provider_id IS NULL AND m.status IN ('queued', 'unproven')
+  AND NOT EXISTS (
+      SELECT FROM unnest($1::integer[], $2::uuid[], $4::text[], $5::text[]) AS o (place, company_id, kind, value)
+      JOIN identities i ON i.company_id = o.company_id AND i.kind = o.kind AND i.value = o.value
+      WHERE o.place = w.place)
+ORDER BY 1, 2
 
 -- name: lock_messages
 -- The messages that receipts are about, held still. One that a sender is finishing is left out rather than waited

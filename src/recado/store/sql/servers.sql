@@ -105,6 +105,10 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- Take servers for checking: whoever claims next sees them as just checked.
 UPDATE servers SET checked_at = $2 WHERE id = ANY($1::uuid[]);
 
+-- name: check_soon
+-- Let the next look for due checks find a server that was thought to be well.
+UPDATE servers SET checked_at = NULL WHERE id = $1 AND healthy;
+
 -- name: count_calls
 -- Add calls of several servers to what is counted of them. In the order of their ids, as everybody who holds several.
 WITH held AS MATERIALIZED (
