@@ -205,9 +205,7 @@ class Recado:
         log.info("started", url=self.url if self._api else None, roles=sorted(self._roles))
 
     async def _start_postgres(self, stack: contextlib.AsyncExitStack) -> str:
-        server = embedded.EmbeddedPostgres(
-            self.settings.postgres_dir, connections=self.settings.postgres_connections
-        )
+        server = embedded.EmbeddedPostgres(self.settings.postgres_dir, connections=self.settings.postgres_connections)
         await asyncio.to_thread(server.start)
         stack.push_async_callback(asyncio.to_thread, server.stop)
         self._spawn(server.watch(), stack)

@@ -13,7 +13,16 @@ from typing import Any
 
 import msgspec
 
-from recado.domain.provider import SERVER_UNREACHABLE, CallFailed, Limited, NotConnected, Outcome, Retry, StoredMedia, Unknown
+from recado.domain.provider import (
+    SERVER_UNREACHABLE,
+    CallFailed,
+    Limited,
+    NotConnected,
+    Outcome,
+    Retry,
+    StoredMedia,
+    Unknown,
+)
 from recado.kit.http import BadResponse, Forbidden, Http, HttpError, NotSent
 
 DEFAULT_WAIT = 5.0

@@ -43,13 +43,16 @@ async def change_status(
     reason: str | None = None,
     *,
     asked: bool = False,
+    looked: bool = False,
+    since: datetime | None = None,
 ) -> bool:
     """Store how a connection stands, and return whether that is news.
 
     News is another status, or another code or passkey step to show while pairing: the instance follows its active
     connection, its lanes are parked or released, and the company gets one event. Whether another connection takes over
     is decided by `services.failover`. `asked` marks the answer to a request to connect: its code replaces any other, and
-    it takes back a wish to disconnect. While evidence stands against the connection (`services.liveness`), `connected`
+    it takes back a wish to disconnect. `looked` marks the answer to a mere question. `since` is when either was asked: a
+    change that the provider told of meanwhile is newer than its answer. While evidence stands against the connection (`services.liveness`), `connected`
     is stored as `degraded`. Runs inside the caller's transaction; holds the instance's row, then its lanes.
     Raises `NotFound` when the connection is gone.
     """
@@ -64,6 +67,9 @@ async def change_status(
         told = seen_as(told, standing.get(identifier))
     if held.status_reason == REQUESTED and told.status in _ENDED and not asked:
         told = msgspec.structs.replace(told, reason=REQUESTED)
+    if _is_old(held, told, since) or (looked and _is_waiting(held, told, now)):
+        await connections.set_checked(connection, company, identifier, now)
+        return False
     pairing = held.pairing if not asked and _stays(held, told, now) else _pairing(told)
     news = held.status != told.status or _shown(held.pairing) != _shown(pairing)
     if not news and held.status_reason == told.reason and told.phone in (None, held.phone):
@@ -133,15 +139,33 @@ def _pairing(state: ConnectionState) -> dict[str, Any] | None:
     return shown | ({"details": state.details} if state.details else {})
 
 
+def _is_old(held: connections.Locked, told: ConnectionState, since: datetime | None) -> bool:
+    """Whether the provider told of a change while its answer was on the way. A code in the answer is news all the same."""
+    return since is not None and held.status_at > since and _pairing(told) is None
+
+
+def _is_waiting(held: connections.Locked, told: ConnectionState, now: datetime) -> bool:
+    """Whether a number whose code is being shown only waits for its scan: some providers call that connecting, some
+    disconnected."""
+    waits = told.status in (ConnectionStatus.CONNECTING, ConnectionStatus.DISCONNECTED) and _pairing(told) is None
+    return waits and held.status == ConnectionStatus.QR and _is_valid(held.pairing, now)
+
+
+def _is_valid(shown: dict[str, Any] | None, now: datetime) -> bool:
+    if shown is None or shown["code"] is None:
+        return False
+    return shown["expires_at"] is None or datetime.fromisoformat(shown["expires_at"]) > now
+
+
 def _stays(held: connections.Locked, told: ConnectionState, now: datetime) -> bool:
     """Whether the code being shown stays: some providers say that they wait for a scan without saying the code, and
     most show a QR code to whoever looks while a person types a pairing code on the phone."""
     shown = held.pairing
-    if shown is None or shown["code"] is None or told.status is not ConnectionStatus.QR or held.status != told.status:
+    if shown is None or told.status is not ConnectionStatus.QR or held.status != told.status:
         return False
-    if shown["expires_at"] is not None and datetime.fromisoformat(shown["expires_at"]) <= now:
-        return False
-    return _pairing(told) is None or (shown["method"] == "phone_code" and told.pairing_code is None)
+    return _is_valid(shown, now) and (
+        _pairing(told) is None or (shown["method"] == "phone_code" and told.pairing_code is None)
+    )
 
 
 def _shown(pairing: dict[str, Any] | None) -> Any:

@@ -215,8 +215,9 @@ async def connect(
     placed = await _placed(runtime, company_id, instance_id, connection_id)
     adapter = server_service.adapter_of(runtime, placed.kind)
     called = await sessions.prepare(runtime, company_id, placed)
+    since = datetime.now(UTC)
     state = await sessions.call(runtime, placed.kind, adapter.connect(called, method=method, phone=digits))
-    return await _store(runtime, company_id, placed, state, asked=True)
+    return await _store(runtime, company_id, placed, state, asked=True, since=since)
 
 
 async def pairing(
@@ -248,8 +249,9 @@ async def status(
     if row is not None and row.status_reason == statuses.REQUESTED:
         return ConnectionState(status=ConnectionStatus(row.status), reason=statuses.REQUESTED)
     adapter = server_service.adapter_of(runtime, placed.kind)
+    since = datetime.now(UTC)
     state = await sessions.call(runtime, placed.kind, adapter.status(placed.connection))
-    return await _store(runtime, company_id, placed, state)
+    return await _store(runtime, company_id, placed, state, looked=True, since=since)
 
 
 async def restart(
@@ -260,8 +262,9 @@ async def restart(
     adapter = server_service.adapter_of(runtime, placed.kind)
     if not isinstance(adapter, provider.Restarts):
         raise _unsupported(placed, "restart a session")
+    since = datetime.now(UTC)
     state = await sessions.call(runtime, placed.kind, adapter.restart(placed.connection))
-    return await _store(runtime, company_id, placed, state)
+    return await _store(runtime, company_id, placed, state, since=since)
 
 
 async def disconnect(
@@ -334,12 +337,21 @@ def _unsupported(placed: ConnectionView, what: str) -> Invalid:
 
 
 async def _store(
-    runtime: Runtime, company_id: CompanyId, placed: ConnectionView, state: ConnectionState, *, asked: bool = False
+    runtime: Runtime,
+    company_id: CompanyId,
+    placed: ConnectionView,
+    state: ConnectionState,
+    *,
+    asked: bool = False,
+    looked: bool = False,
+    since: datetime | None = None,
 ) -> ConnectionState:
     async with runtime.directory.changing(company_id) as connection:
         standing = await liveness.standing(connection, [(company_id, placed.id)])
         state = seen_as(state, standing.get(placed.id))
-        await statuses.change_status(connection, runtime, company_id, placed.id, state, asked=asked)
+        await statuses.change_status(
+            connection, runtime, company_id, placed.id, state, asked=asked, looked=looked, since=since
+        )
     return state
 
 

@@ -2,7 +2,8 @@
 
 accepted       sent; the lane goes on after its pause
 refused        failed, a dead letter; the lane goes on
-retry          the lane waits with backoff, up to `max_attempts`, then a dead letter
+retry          the lane waits with backoff, up to `max_attempts`, then a dead letter; where nobody was there to take it,
+               until the server is back, and no attempt is spent
 not_connected  the lane waits until the connection returns; no attempt is spent
 limited        the lane, the whole instance, or its first contacts wait until then; no attempt is spent
 unknown        unproven: a receipt or the provider settles it within `settle_seconds`, then the instance's policy

@@ -85,6 +85,7 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     rank: int
     status: str
     status_reason: str | None
+    status_at: datetime
     pairing: dict[str, Any] | None
     checked_at: datetime | None
     active: bool

@@ -194,7 +194,7 @@ class HealthWorker:
         async with self._runtime.db.tenant(company_id) as connection:
             held = await connections.lock(connection, company_id, connection_id)
             if held is not None and held.checked_at == asked_at:
-                await statuses.change_status(connection, self._runtime, company_id, connection_id, state)
+                await statuses.change_status(connection, self._runtime, company_id, connection_id, state, looked=True)
             else:
                 log.debug("connection_answer_overtaken", connection_id=connection_id)
 

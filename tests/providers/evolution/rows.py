@@ -414,7 +414,11 @@ REFUSED: tuple[Row, ...] = (
         code="media_missing",
     ),
     refused(
-        "template to a phone", "template", {"name": "a"}, "Evolution's phone channel has no such kind", "unsupported_by_provider"
+        "template to a phone",
+        "template",
+        {"name": "a"},
+        "Evolution's phone channel has no such kind",
+        "unsupported_by_provider",
     ),
     refused(
         "reaction to nothing",

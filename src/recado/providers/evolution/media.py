@@ -45,7 +45,9 @@ class EvolutionMedia(calls.Calls):
         if isinstance(ref.get("meta_id"), str) and connection.credentials.get("access_token"):
             url = await self._meta_url(connection, ref["meta_id"])
             if not _is_metas(url, _graph(connection)):
-                raise CallFailed("The media's address is not one of Meta's.", code="untrusted_media_host", retryable=False)
+                raise CallFailed(
+                    "The media's address is not one of Meta's.", code="untrusted_media_host", retryable=False
+                )
             async for chunk in self._download(url, {"authorization": _bearer(connection)}):
                 yield chunk
         elif isinstance(ref.get("url"), str):

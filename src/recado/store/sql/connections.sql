@@ -24,7 +24,7 @@ WHERE c.company_id = $1 AND c.instance_id = $2 AND c.id = $3;
 
 -- name: lock_connection
 -- A connection and its instance, held against other changes of status. Weak enough for messages to be accepted.
-SELECT c.id, c.instance_id, c.kind, c.rank, c.status, c.status_reason, c.pairing, c.checked_at, c.active,
+SELECT c.id, c.instance_id, c.kind, c.rank, c.status, c.status_reason, c.status_at, c.pairing, c.checked_at, c.active,
        i.status AS instance_status, i.paused, i.phone
 FROM connections c JOIN instances i ON i.company_id = c.company_id AND i.id = c.instance_id
 WHERE c.company_id = $1 AND c.id = $2

@@ -32,14 +32,14 @@ CROSS JOIN LATERAL (
 JOIN messages m ON m.company_id = w.company_id AND m.id = c.id AND m.conversation_id = v.id
 WHERE m.direction = 'outbound' AND m.provider_id IS NULL AND m.status IN ('queued', 'unproven')
 UNION
-SELECT w.place, only.id, m.type, m.content, false
+SELECT w.place, sole.id, m.type, m.content, false
 FROM unnest($1::integer[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS w (place, company_id, instance_id, kind, value)
 CROSS JOIN LATERAL (
     SELECT min(l.message_id::text)::uuid AS id FROM lanes l
     WHERE l.company_id = w.company_id AND l.instance_id = w.instance_id AND l.message_id IS NOT NULL
     HAVING count(*) = 1
-) only
-JOIN messages m ON m.company_id = w.company_id AND m.id = only.id
+) sole
+JOIN messages m ON m.company_id = w.company_id AND m.id = sole.id
 WHERE w.kind = 'lid' AND m.direction = 'outbound' AND m.provider_id IS NULL AND m.status IN ('queued', 'unproven')
   AND NOT EXISTS (
       SELECT FROM unnest($1::integer[], $2::uuid[], $4::text[], $5::text[]) AS o (place, company_id, kind, value)
