@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from recado.config import Settings
-from recado.domain import errors
+from recado.domain import errors, provider
 from recado.domain.events import EVENT_TYPES
 from tests.support import pages
 
@@ -63,7 +63,8 @@ def _used(path: Path, signatures: dict[str, int]) -> Iterator[Used]:
     """The codes in a file. `signatures` says which argument of an exception is its code."""
     tree = ast.parse(path.read_text("utf-8"))
     named = dict(_named(tree))
-    constants = {
+    # A code that several modules share is a constant of the contract.
+    constants = {name: value for name, value in vars(provider).items() if name.isupper() and isinstance(value, str)} | {
         name: value.value
         for name, value in named.items()
         if isinstance(value, ast.Constant) and isinstance(value.value, str)
