@@ -8,6 +8,7 @@ Everywhere: `contact` is a phone (digits) or `…@lid`, `chat` one of these or a
 `CallFailed` for what the provider does or fails to do. What a provider tells beyond a Struct is under its `extra`.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NoReturn
@@ -546,8 +547,13 @@ OPERATIONS: dict[str, type[Area]] = {
 
 def operations(adapter: object) -> frozenset[str]:
     """The operations that an adapter has: those that it overrides."""
+    return _overridden(type(adapter))  # type: ignore[arg-type]  # A class is hashable, whatever its instances are.
+
+
+@functools.cache
+def _overridden(adapter: type) -> frozenset[str]:
     return frozenset(
         name
         for name, area in OPERATIONS.items()
-        if isinstance(adapter, area) and getattr(type(adapter), name) is not getattr(area, name)
+        if issubclass(adapter, area) and getattr(adapter, name) is not getattr(area, name)
     )

@@ -9,9 +9,10 @@ worker decides. It must not raise for anything a server answers; a call that can
 protocol is absent answers `unsupported_by_provider`.
 """
 
+import functools
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
 
@@ -418,4 +419,13 @@ class Varies(Protocol):
 
 def capabilities_of(adapter: Provider, connection: Connection) -> Capabilities:
     """What the adapter can do on this connection."""
-    return adapter.variants[adapter.variant(connection)] if isinstance(adapter, Varies) else adapter.capabilities
+    if not _varies(type(adapter)):
+        return adapter.capabilities
+    varying = cast(Varies, adapter)
+    return varying.variants[varying.variant(connection)]
+
+
+@functools.cache
+def _varies(adapter: type) -> bool:
+    """Remembered, since asking a protocol costs more than the rest of what a message needs here."""
+    return hasattr(adapter, "variants") and hasattr(adapter, "variant")

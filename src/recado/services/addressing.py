@@ -30,7 +30,8 @@ _LONGEST = 5.0
 async def resolve(runtime: Runtime, connection: Connection, address: str) -> str | Refused:
     """The address to send to: as it was given, or as WhatsApp writes it. `Refused` when it is not on WhatsApp."""
     other = phones.other_form(address)
-    if other is None:
+    # Where nobody can be asked there is nothing to look up either: Meta finds the form by itself.
+    if other is None or not _can_ask(runtime, connection):
         return address
     company_id, now = connection.company_id, datetime.now(UTC)
     async with runtime.db.worker.acquire() as database:
@@ -65,11 +66,13 @@ async def learn(runtime: Runtime, company_id: CompanyId, address: str, recipient
         log.warning("recipient_not_learnt", why=type(error).__name__)
 
 
+def _can_ask(runtime: Runtime, connection: Connection) -> bool:
+    return "check_numbers" in operations.operations(runtime.providers[connection.server.kind])
+
+
 async def _ask(runtime: Runtime, connection: Connection, numbers: list[str]) -> list[operations.Checked] | None:
     """What the provider says of both forms; None when it cannot tell."""
     adapter: Any = runtime.providers[connection.server.kind]
-    if "check_numbers" not in operations.operations(adapter):
-        return None
     try:
         async with timeout(_LONGEST):
             found: list[operations.Checked] = await adapter.check_numbers(connection, phones=numbers)
