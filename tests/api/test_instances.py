@@ -25,6 +25,9 @@ CONNECTED = ConnectionState(status=ConnectionStatus.CONNECTED, phone="5511999990
 OFF = {"min_ms": 0, "max_ms": 0, "per_minute": 0}
 
 
+DISCONNECTED = ConnectionState(status=ConnectionStatus.DISCONNECTED)
+
+
 def qr(code: str = "2@code", seconds: int = 60) -> ConnectionState:
     return ConnectionState(
         status=ConnectionStatus.QR, qr=code, expires_at=datetime.now(UTC) + timedelta(seconds=seconds)
@@ -279,8 +282,17 @@ async def test_an_expired_code_is_asked_for_again(company: Client, paired: Paire
     paired.states = [qr("old", seconds=-1), qr("new")]
     await company.post(f"{path}/connect", status=200)
     assert (await company.get(f"{path}/qr"))["qr"] == "new"
-    paired.states = [ConnectionState(status=ConnectionStatus.DISCONNECTED)]
+    paired.states = [DISCONNECTED]
     await company.get(f"{path}/status")
+    assert (await company.get(f"{path}/qr"))["qr"] == "new", "some call a number that waits for its scan disconnected"
+
+
+async def test_no_code_is_shown_when_the_last_has_expired_and_nothing_pairs(
+    company: Client, paired: Paired, instance: Any
+) -> None:
+    path = f"/v1/instances/{instance['id']}"
+    paired.states = [qr("old", seconds=-1), DISCONNECTED]
+    await company.post(f"{path}/connect", status=200)
     reply = await company.call("GET", f"{path}/qr")
     assert (reply.status, reply.body["code"]) == (409, "not_pairing")
 

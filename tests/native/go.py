@@ -144,6 +144,10 @@ class Go:
         """WhatsApp sends an event."""
         self.numbers[name].events.put((EVENT_TO_INT[type(event)], event.SerializeToString()))
 
+    def tell_raw(self, name: str, kind: type[Protobuf], data: bytes) -> None:
+        """WhatsApp sends something under the name of an event that is not one."""
+        self.numbers[name].events.put((EVENT_TO_INT[kind], data))
+
     def scan(self, name: str) -> None:
         """A phone scans the code."""
         self.numbers[name].paired.set()

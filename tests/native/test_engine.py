@@ -1,6 +1,7 @@
 """An engine on real PostgreSQL and the real neonize: pairing, sending once, receiving, handing over."""
 
 import asyncio
+import base64
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,23 @@ async def test_a_message_that_never_came_to_leaving_is_sent_again(world: World, 
     assert await world.adapter.find(connection, message, since=datetime.now(UTC)) is None
     assert isinstance(await world.adapter.send(connection, message), Accepted)
     assert len(go.sent) == 1
+
+
+async def test_what_cannot_be_read_is_kept_as_it_came(world: World, go: "Go") -> None:
+    """whatsmeow has acknowledged it already, so WhatsApp will not deliver it again."""
+    from neonize.proto import Neonize_pb2 as proto
+
+    from tests.native.go import text
+
+    await world.engine()
+    connection = await connected(world)
+    go.tell_raw(connection.id.hex, proto.Message, b"\xff\xff")
+    go.tell(connection.id.hex, text("ABC2", "bom dia"))
+    told = await world.events(connection, at_least=3)
+    [kept] = [event for event in told if isinstance(event, Noticed)]
+    assert (kept.type, kept.data["event"], kept.data["kind"]) == ("unknown", "unreadable", "Message")
+    assert base64.b64decode(kept.data["data"]) == b"\xff\xff"
+    assert isinstance(told[-1], Received), "the number goes on"
 
 
 async def test_what_people_write_is_stored(world: World, go: "Go") -> None:

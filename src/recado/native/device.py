@@ -202,9 +202,10 @@ class Device(neonize_client.NewClient):
         self._heard.set()
         try:
             self.event.execute(uuid, binary, size, code)
-        except Exception:
-            # It stays WhatsApp's: nothing was acknowledged by us, and the number must go on.
+        except Exception as error:
+            # whatsmeow has acknowledged it already and WhatsApp will not deliver it again: it is kept as it came.
             log.exception("native_event_failed", code=code)
+            self._tell(events.unreadable(self.own, code, ctypes.string_at(binary, size), error))
 
     def _on_code(self, _: Any, code: bytes) -> None:
         self._heard.set()

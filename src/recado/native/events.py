@@ -5,6 +5,7 @@ ISO 8601. `providers/native/webhooks.py` lists the events. Binary fields of mess
 them. What changes how the number stands is a `Change` as well.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message as Protobuf
+from neonize.events import INT_TO_EVENT
 from neonize.proto import Neonize_pb2 as proto
 
 from recado.domain.states import ConnectionStatus
@@ -83,6 +85,13 @@ def state(own: Own, change: Change, *, ended: bool = False, pause: float = 0.0) 
 
 
 # --- messages and receipts ----------------------------------------------------------------------------------
+
+
+def unreadable(own: Own, code: int, data: bytes, error: Exception) -> Told:
+    """What neonize handed over under its number of a kind of event and could not be understood: its bytes, as they are."""
+    kind = INT_TO_EVENT[code].__name__ if code in INT_TO_EVENT else str(code)
+    encoded = base64.b64encode(data).decode()
+    return Told(body=body("unreadable", own, kind=kind, error=type(error).__name__, data=encoded))
 
 
 def _message(event: Any, own: Own) -> Told:

@@ -11,6 +11,7 @@ state           status, reason, qr, pairing_code, expires_at, phone, details
 gap             reason, since: nobody listened; WhatsApp keeps what came and delivers it now, but for what was
                 acknowledged and not stored yet when the process was killed
 offline_preview, offline_completed   counts of what WhatsApp kept
+unreadable      kind, error, data (base64): what neonize handed over and could not be understood
 presence, call, group, joined_group, picture, identity_change, blocklist, channel, stream_error
 """
 
