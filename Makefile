@@ -7,6 +7,13 @@ RUN := $(UV) run --frozen --no-sync
 ARGS ?=
 export UV_CACHE_DIR ?= $(HOME)/.cache/uv
 
+# `make bench zapi` is `make bench ARGS=zapi`.
+ifeq (bench,$(firstword $(MAKECMDGOALS)))
+ROWS := $(filter-out bench,$(MAKECMDGOALS))
+ARGS += $(ROWS)
+$(ROWS): ; @:
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test bench chaos lint format types boundaries check openapi clean
 

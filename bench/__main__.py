@@ -62,6 +62,8 @@ LIMITS = (
     ),
     Limit(row="start", figure="ready_s", at_most=3),
     *(Limit(row="webhooks", figure=f"{kind}_per_s", at_least=3_000) for kind in samples.SAMPLES),
+    Limit(row="zapi", figure="ratio", at_most=1.15),
+    Limit(row="zapi", figure="queue_page_p99_ms", at_most=20),
 )
 
 

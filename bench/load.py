@@ -21,7 +21,7 @@ from bench import wire
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
-    """An instance to send from."""
+    """An instance to send from; for `zapi` by its id and token on that surface."""
 
     token: str
     instance_id: str
@@ -36,7 +36,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """`work`: messages, batch, webhooks or pages. Ends after `seconds`, or `count` requests, whichever is first."""
+    """`work`: messages, zapi, batch, webhooks or pages. Ends after `seconds`, or `count` requests, whichever is first."""
 
     port: int
     work: str
@@ -104,6 +104,16 @@ def _messages(plan: Plan) -> Iterator[bytes]:
         yield head + body
 
 
+def _zapi(plan: Plan) -> Iterator[bytes]:
+    """What `_messages` sends, as Z-API clients send it."""
+    for number in itertools.count(plan.start):
+        turn, index = divmod(number, len(plan.senders))
+        sender = plan.senders[index]
+        body = f'{{"phone":"55119{80_000_000 + turn % plan.recipients:08d}","message":"{TEXT % number}"}}'.encode()
+        path = f"/instances/{sender.instance_id}/token/{sender.token}/send-text"
+        yield wire.request_bytes("POST", path, {"Content-Type": "application/json"}, body)
+
+
 def _batches(plan: Plan) -> Iterator[bytes]:
     """Twenty batches, made before the clock starts and sent again and again."""
     ready = []
@@ -149,6 +159,7 @@ def _pages(plan: Plan) -> Iterator[bytes]:
 
 MAKERS: dict[str, Callable[[Plan], Iterator[bytes]]] = {
     "messages": _messages,
+    "zapi": _zapi,
     "batch": _batches,
     "webhooks": _webhooks,
     "pages": _pages,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bench import adapters, backlog, graph, load, pgbench, processes, product, wire
+from bench import adapters, backlog, graph, load, pgbench, processes, product, wire, zapi
 from bench.processes import Helper
 from bench.product import Recado
 from recado.store import db
@@ -372,4 +372,5 @@ ROWS = {
     "start": start,
     "adapters": adapters.adapters,
     "webhooks": adapters.webhooks,
+    "zapi": zapi.run,
 }

@@ -118,6 +118,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         pool_size=4,
         admin_token=None,
         allowed_networks=("127.0.0.0/8", "::1/128"),
+        zapi_http_webhooks=True,
         shutdown_grace_seconds=5,
         log_level="debug",
         log_format="json",

@@ -34,6 +34,7 @@ from recado.api.v1 import (
     servers,
     tokens,
     webhooks,
+    zapi,
 )
 from recado.config import Settings
 from recado.kit import crypto
@@ -120,6 +121,7 @@ def build_api(runtime: Runtime, acceptor: Acceptor, receiver: ingress.Ingress) -
             deliveries.router,
             events.router,
             raw_webhooks.router,
+            zapi.router,
             sandbox.router,
             receiver.handler(),
         ],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recado import cli_admin, cli_common
+from recado import cli_admin, cli_common, cli_import
 from recado.cli_common import DataDir, Json
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ cli = typer.Typer(
 )
 webhook = typer.Typer(help="Look at provider webhooks.", no_args_is_help=True)
 cli.add_typer(cli_admin.cli, name="admin")
+cli.add_typer(cli_import.cli, name="import")
 cli.add_typer(webhook, name="webhook")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (RECADO_HOST).")]

@@ -1,7 +1,6 @@
 """`recado admin …`: companies, instances, tokens and keys, straight on the database."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,8 +9,6 @@ from recado.cli_common import DataDir, Json
 
 if TYPE_CHECKING:
     from recado.services.runtime import Runtime
-
-T = TypeVar("T")
 
 cli = typer.Typer(help="Companies, instances, tokens and keys.", no_args_is_help=True)
 company = typer.Typer(help="Companies: the tenants.", no_args_is_help=True)
@@ -25,17 +22,6 @@ _ALL = 10_000
 CompanyId = Annotated[str, typer.Option("--company", help="Id of the company.")]
 
 
-def _with_runtime(data_dir: Any, work: "Callable[[Runtime], Awaitable[T]]") -> T:
-    cli_common.quiet()
-    settings = cli_common.settings(data_dir=data_dir)
-
-    async def opened() -> T:
-        async with cli_common.opened(settings) as runtime:
-            return await work(runtime)
-
-    return cli_common.run(opened())
-
-
 # --- companies ------------------------------------------------------------------------------------------
 
 
@@ -46,7 +32,7 @@ def company_create(
     """Add a company. Its first token is shown once."""
     from recado.services import companies
 
-    made = _with_runtime(data_dir, lambda runtime: companies.create(runtime, name=name, settings={}))
+    made = cli_common.with_runtime(data_dir, lambda runtime: companies.create(runtime, name=name, settings={}))
     if json:
         found = made.company
         answer = {"id": found.id, "name": found.name, "status": found.status, "token": made.token}
@@ -60,7 +46,7 @@ def company_list(data_dir: DataDir = None, json: Json = False) -> None:
     """List the companies."""
     from recado.services import companies
 
-    found = _with_runtime(data_dir, lambda runtime: companies.page(runtime, after=None, limit=_ALL))
+    found = cli_common.with_runtime(data_dir, lambda runtime: companies.page(runtime, after=None, limit=_ALL))
     if json:
         fields = ("id", "name", "status", "created_at")
         cli_common.answer([{field: getattr(one, field) for field in fields} for one in found])
@@ -101,7 +87,7 @@ def instance_create(
         await companies.get(runtime, owner)
         return await instances.create(runtime, owner, name=name, kind=kind, phone=phone, credentials=credentials)
 
-    made = _with_runtime(data_dir, work)
+    made = cli_common.with_runtime(data_dir, work)
     found = made.described.instance
     if json:
         connections = [
@@ -152,7 +138,7 @@ def token_create(
             return await tokens.create_admin(runtime, name=name)
         return await tokens.create(runtime, owner, instance_id=number, name=name)
 
-    _show_token(_with_runtime(data_dir, work), json=json)
+    _show_token(cli_common.with_runtime(data_dir, work), json=json)
 
 
 @token.command("rotate")
@@ -163,7 +149,9 @@ def token_rotate(
     from recado.services import tokens
 
     old = cli_common.identifier(token_id, "a token")
-    _show_token(_with_runtime(data_dir, lambda runtime: tokens.rotate(runtime, old, company_id=None)), json=json)
+    _show_token(
+        cli_common.with_runtime(data_dir, lambda runtime: tokens.rotate(runtime, old, company_id=None)), json=json
+    )
 
 
 @token.command("revoke")
@@ -174,7 +162,7 @@ def token_revoke(
     from recado.services import tokens
 
     old = cli_common.identifier(token_id, "a token")
-    ended = _with_runtime(data_dir, lambda runtime: tokens.revoke(runtime, old, company_id=None))
+    ended = cli_common.with_runtime(data_dir, lambda runtime: tokens.revoke(runtime, old, company_id=None))
     if json:
         cli_common.answer({"id": ended.id, "hint": ended.hint, "revoked_at": ended.revoked_at})
     else:
@@ -192,7 +180,9 @@ def token_list(
     from recado.services import tokens
 
     owner = ids.CompanyId(cli_common.identifier(company_id, "a company")) if company_id else None
-    found = _with_runtime(data_dir, lambda runtime: tokens.page(runtime, company_id=owner, after=None, limit=_ALL))
+    found = cli_common.with_runtime(
+        data_dir, lambda runtime: tokens.page(runtime, company_id=owner, after=None, limit=_ALL)
+    )
     if json:
         cli_common.answer(found)
         return
@@ -244,7 +234,7 @@ def key_rotate(data_dir: DataDir = None, json: Json = False) -> None:
     """Encrypt everything stored with the first key. May run while Recado does, and again."""
     from recado.services import keys
 
-    done = _with_runtime(data_dir, lambda runtime: keys.rotate(runtime.db, runtime.keyring))
+    done = cli_common.with_runtime(data_dir, lambda runtime: keys.rotate(runtime.db, runtime.keyring))
     if json:
         cli_common.answer(done)
     else:
@@ -263,7 +253,7 @@ def key_prune(data_dir: DataDir = None, json: Json = False) -> None:
     settings = cli_common.settings(data_dir=data_dir)
     if settings.secret_key is not None:
         cli_common.fail("The keys are in RECADO_SECRET_KEY: keep only the first there.")
-    checked = _with_runtime(data_dir, lambda runtime: keys.check(runtime.db, runtime.keyring))
+    checked = cli_common.with_runtime(data_dir, lambda runtime: keys.check(runtime.db, runtime.keyring))
     if checked.old or checked.unreadable:
         cli_common.fail(f"{checked.old} values still need an old key. First: recado admin key rotate")
     dropped = keys.prune_file(settings.secret_key_path)

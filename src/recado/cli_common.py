@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
@@ -127,6 +127,18 @@ async def opened(given: "Settings") -> AsyncIterator["Runtime"]:
         await runtime.http.start()
         stack.push_async_callback(runtime.http.stop)
         yield runtime
+
+
+def with_runtime(data_dir: Path | None, work: "Callable[[Runtime], Awaitable[T]]") -> T:
+    """What a command's work on an opened Recado returns."""
+    quiet()
+    given = settings(data_dir=data_dir)
+
+    async def worked() -> T:
+        async with opened(given) as runtime:
+            return await work(runtime)
+
+    return run(worked())
 
 
 def identifier(value: str, what: str) -> UUID:

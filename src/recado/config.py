@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     )
     delivery_concurrency: int = Field(64, ge=1, description="Webhook deliveries under way at once in one process.")
     delivery_timeout_seconds: float = Field(15, gt=0, description="How long a company's endpoint may take to answer.")
+    zapi_http_webhooks: bool = Field(
+        False,
+        description="Whether clients of the Z-API surface may set webhooks that are not https; Z-API itself refuses them.",
+    )
 
     native_capacity: int = Field(
         100,

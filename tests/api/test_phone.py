@@ -12,6 +12,8 @@ from recado.domain import operations, provider
 from recado.domain.operations import (
     AREAS,
     OPERATIONS,
+    BusinessChange,
+    Category,
     Channel,
     Chat,
     Checked,
@@ -74,6 +76,7 @@ ANSWERS: dict[str, Any] = {
     "post_story": "3EB0STORY",
     "get_profile": Person(phone=PHONE, name="Loja"),
     "get_business_profile": {"email": "loja@example.com"},
+    "list_business_categories": [Category(category="629412378414563", name="Outras empresas")],
 }
 
 
@@ -191,7 +194,14 @@ ROWS = [
     Row(
         method="PATCH",
         path=f"/chats/{PHONE}",
-        body={"archived": True, "pinned": False, "read": True, "muted_seconds": None, "expire_seconds": 86400},
+        body={
+            "archived": True,
+            "pinned": False,
+            "read": True,
+            "muted_seconds": None,
+            "expire_seconds": 86400,
+            "note": "Prefere à tarde",
+        },
         status=204,
         calls=[
             ("archive_chat", {"chat": PHONE, "archived": True}),
@@ -199,8 +209,10 @@ ROWS = [
             ("mark_chat", {"chat": PHONE, "read": True}),
             ("mute_chat", {"chat": PHONE, "seconds": None}),
             ("expire_chat", {"chat": PHONE, "seconds": 86400}),
+            ("note_chat", {"chat": PHONE, "note": "Prefere à tarde"}),
         ],
     ),
+    row("PUT", "/new-chats", "expire_new_chats", {"expire_seconds": 0}, seconds=0),
     row("POST", f"/chats/{PHONE}/clear", "clear_chat", status=204, chat=PHONE),
     row("DELETE", f"/chats/{PHONE}", "delete_chat", chat=PHONE),
     row("PUT", "/presence", "set_presence", {"available": True}, available=True),
@@ -291,15 +303,15 @@ ROWS = [
         picture=PICTURE,
     ),
     row("GET", f"/channels/{CHANNEL}", "get_channel", channel=CHANNEL),
-    row(
-        "PATCH",
-        f"/channels/{CHANNEL}",
-        "update_channel",
-        {"description": "x"},
-        channel=CHANNEL,
-        name=None,
-        description="x",
-        picture=None,
+    Row(
+        method="PATCH",
+        path=f"/channels/{CHANNEL}",
+        body={"description": "x", "reactions": "basic"},
+        status=204,
+        calls=[
+            ("update_channel", {"channel": CHANNEL, "name": None, "description": "x", "picture": None}),
+            ("set_channel_reactions", {"channel": CHANNEL, "reactions": "basic"}),
+        ],
     ),
     row("DELETE", f"/channels/{CHANNEL}", "delete_channel", channel=CHANNEL),
     row("PUT", f"/channels/{CHANNEL}/following", "follow_channel", channel=CHANNEL, following=True),
@@ -330,6 +342,19 @@ ROWS = [
     row("PUT", "/profile/picture", "set_profile_picture", {"data": DATA_URL}, picture=PICTURE),
     row("DELETE", "/profile/picture", "set_profile_picture", picture=None),
     row("GET", "/business-profile", "get_business_profile", contact=None, answer={"email": "loja@example.com"}),
+    row(
+        "PATCH",
+        "/business-profile",
+        "set_business_profile",
+        {"email": "", "websites": ["https://loja.example"]},
+        change=BusinessChange(email="", websites=("https://loja.example",)),
+    ),
+    row(
+        "GET",
+        "/business-categories",
+        "list_business_categories",
+        answer=[{"category": "629412378414563", "name": "Outras empresas"}],
+    ),
     row("GET", "/privacy", "get_privacy", answer={"last_seen": "contacts"}),
     row("PATCH", "/privacy", "set_privacy", {"last_seen": "none"}, settings={"last_seen": "none"}),
 ]

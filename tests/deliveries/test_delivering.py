@@ -42,6 +42,9 @@ def claimed(
         conversation_id=None,
         sequence=None if gone else 1,
         data=None if gone else "{}",
+        format="recado",
+        callback=None,
+        message_id=None,
     )
 
 

@@ -3,6 +3,7 @@
 are the real ones, in both directions."""
 
 import ctypes
+import hashlib
 import queue
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 from google.protobuf.message import Message as Protobuf
 from neonize.events import EVENT_TO_INT
 from neonize.proto import Neonize_pb2 as proto
+from neonize.proto.waCommon.WACommon_pb2 import MessageKey
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as waE2E
 
 OWN = "5511900000001"
@@ -94,7 +96,8 @@ class Number:
 class Go:
     """`neonize.client.gocode`. `numbers` run by their name; `sent` holds what was sent, oldest first.
 
-    `on_send` may answer a send itself, or raise; `answers` holds the replies of other functions by their name.
+    `on_send` may answer a send itself, or raise; `answers` holds the replies of other functions by their name, or what makes
+    them of the function's arguments. Votes are encrypted with nothing.
     """
 
     def __init__(self) -> None:
@@ -170,6 +173,7 @@ class Go:
     def SendMessage(self, uuid: bytes, to: bytes, _: int, message: bytes, __: int) -> bytes:
         name, target = uuid.decode(), proto.JID.FromString(to)
         assert name in self.numbers, "the real library ends the process here"
+        self.calls.append(("SendMessage", (uuid, to, message)))
         parsed = waE2E.Message.FromString(message)
         answer = proto.SendMessageReturnFunction()
         try:
@@ -201,6 +205,21 @@ class Go:
         )
         return bytes(proto.UploadReturnFunction(UploadResponse=response).SerializeToString())
 
+    def BuildPollVote(self, uuid: bytes, poll: bytes, _: int, options: bytes, __: int) -> bytes:
+        about, names = proto.MessageInfo.FromString(poll), proto.ArrayString.FromString(options).data
+        where = about.MessageSource
+        key = MessageKey(remoteJID=f"{where.Chat.User}@{where.Chat.Server}", fromMe=where.IsFromMe, ID=about.ID)
+        chosen = waE2E.PollVoteMessage(selectedOptions=[hashlib.sha256(name.encode()).digest() for name in names])
+        vote = waE2E.PollEncValue(encPayload=chosen.SerializeToString(), encIV=b"i" * 12)
+        update = waE2E.PollUpdateMessage(pollCreationMessageKey=key, vote=vote)
+        answer = proto.BuildPollVoteReturnFunction(PollVote=waE2E.Message(pollUpdateMessage=update))
+        return bytes(answer.SerializeToString())
+
+    def DecryptPollVote(self, uuid: bytes, message: bytes, _: int) -> bytes:
+        vote = proto.Message.FromString(message).Message.pollUpdateMessage.vote
+        chosen = waE2E.PollVoteMessage.FromString(vote.encPayload)
+        return bytes(proto.ReturnFunctionWithError(PollVoteMessage=chosen).SerializeToString())
+
     def PairPhone(self, uuid: bytes, parameters: bytes, _: int) -> bytes:
         self.calls.append(("PairPhone", (proto.PairPhoneParams.FromString(parameters).phone,)))
         return bytes(proto.PairPhoneReturnFunction(Code="ABCD-1234").SerializeToString())
@@ -216,6 +235,8 @@ class Go:
         def call(*arguments: Any) -> Any:
             self.calls.append((name, arguments))
             answer = self.answers.get(name, b"")
+            if callable(answer):
+                answer = answer(*arguments)
             return answer.SerializeToString() if isinstance(answer, Protobuf) else answer
 
         return call

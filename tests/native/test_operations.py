@@ -136,6 +136,10 @@ def _several(*make: Callable[[], Any]) -> Callable[[], list[Any]]:
     return lambda: [one() for one in make]
 
 
+#: What comes back is not empty even where nothing went wrong.
+_PRIVACY_CHANGED = _proto(
+    "SetPrivacySettingReturnFunction", settings=_proto("PrivacySettings", Status=4, LastSeen=2, Online=1)
+)
 _ANA = Participant(phone=PHONE, lid="77@lid", name="Ana", role="owner")
 _GROUP = Group(
     group=GROUP,
@@ -166,6 +170,8 @@ ROWS = (
     Row(operation="show_typing", asked={**_CHAT, "last_received": None}, function="SendChatPresence"),
     Row(operation="expire_chat", asked={**_CHAT, "seconds": 86_400}, function="SetDisappearingTimer",
         given=(86_400_000_000_000,)),
+    Row(operation="expire_new_chats", asked={"seconds": 604_800}, function="SetDefaultDisappearingTimer",
+        given=(604_800_000_000_000,)),
     Row(operation="set_presence", asked={"available": False}, function="SendPresence"),
     Row(operation="watch_presence", asked={"contact": PHONE}, function="SubscribePresence"),
     Row(operation="reject_call", asked={"call": "C1", "caller": PHONE}, function="RejectCall", given=(b"C1",)),
@@ -224,6 +230,8 @@ ROWS = (
             "calls": "known",
         },
     ),
+    Row(operation="set_privacy", asked={"settings": {"about": "contacts_except"}}, function="SetPrivacySetting",
+        given=(b"status", b"contact_blacklist"), answer=_PRIVACY_CHANGED),
     Row(operation="list_groups", asked={"limit": 10, "offset": 0}, function="GetJoinedGroups", answer=_groups_answer,
         result=[_GROUP]),
     Row(operation="get_group", asked=_OF_GROUP, function="GetGroupInfo", answer=_group_answer, result=_GROUP),
@@ -339,19 +347,29 @@ async def test_media_is_fetched_in_one_piece(number: "Direct", go: "Go") -> None
     ("operation", "asked", "code"),
     [
         ("mark_read", {"chat": GROUP, "provider_id": "UNSEEN"}, "sender_unknown"),
+        ("mark_read", {"chat": "status@broadcast", "provider_id": "UNSEEN"}, "sender_unknown"),
         ("set_group_settings", {**_OF_GROUP, "approval": True}, "unsupported_by_provider"),
         ("set_group_picture", {**_OF_GROUP, "picture": None}, "unsupported_by_provider"),
         ("set_profile_picture", {"picture": None}, "unsupported_by_provider"),
         ("set_profile_picture", {"picture": Picture(data=b"x", mime_type="image/png")}, "bad_picture"),
+        ("set_privacy", {"settings": {"online": "all", "status": "all"}}, "unsupported_by_provider"),
+        ("set_privacy", {"settings": {"online": "hidden"}}, "unsupported_by_provider"),
+        ("set_privacy", {"settings": {"online": "all"}}, "engine_refused"),
         ("leave_group", _OF_GROUP, "engine_refused"),
     ],
 )
 async def test_what_cannot_be_done_says_so(
     operation: str, asked: dict[str, Any], code: str, number: "Direct", go: "Go"
 ) -> None:
+    from neonize.proto import Neonize_pb2 as proto
+
     from tests.native.direct import connection
+    from tests.native.go import filled
 
     go.answers["LeaveGroup"] = b"you're not participating in that group"
+    go.answers["SetPrivacySetting"] = filled(
+        proto.SetPrivacySettingReturnFunction(Error="info query returned 405: not-allowed")
+    )
     with pytest.raises(CallFailed) as failed:
         await getattr(Native(number), operation)(connection(), **asked)
     assert (failed.value.code, failed.value.retryable) == (code, False)

@@ -7,6 +7,9 @@ from typing import Any
 import typer
 
 from recado import cli, providers
+from recado.api.zapi import routes
+from recado.api.zapi.relayed import Relayed
+from recado.api.zapi.route import Refused, Route
 from recado.config import Settings
 from recado.domain import content, operations, provider
 from recado.domain.provider import Capabilities, Provider, Varies
@@ -45,6 +48,11 @@ _OPERATIONS = (
     "(all of them are in the OpenAPI document at `/schema`). `GET /v1/instances/{id}/operations` lists those of one instance; the others "
     "answer 422 `unsupported_by_provider`."
 )
+_ZAPI = (
+    "Every route of Z-API's contract, below `/instances/{id}/token/{token}`, or below the host for those of partners that make "
+    "and list instances. [Moving from Z-API](../how-to/moving-from-z-api.md) tells how to begin. What the provider behind an instance "
+    'cannot do answers 400 `{"error": "…"}` with the reason; the column says which providers can.'
+)
 
 
 def all_pages() -> dict[str, str]:
@@ -53,6 +61,7 @@ def all_pages() -> dict[str, str]:
         "reference/cli.md": cli_page(),
         "reference/providers.md": providers_page(),
         "reference/settings.md": settings_page(),
+        "reference/zapi.md": zapi_page(),
     }
 
 
@@ -112,6 +121,38 @@ def settings_page() -> str:
         "\n".join(_table(["variable", "default", ""], rows)),
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def zapi_page() -> str:
+    """Every route of the Z-API surface."""
+    adapters = [adapter for _, adapter in sorted(providers.registry().items())]
+    domains = dict.fromkeys(route.domain for route in routes.ROUTES)
+    lines = [
+        "# Routes of the Z-API surface",
+        _WRITTEN,
+        _ZAPI,
+        *(part for domain in domains for part in (f"## {domain.capitalize()}", _zapi_table(domain, adapters))),
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _zapi_table(domain: str, adapters: list[Provider]) -> str:
+    rows = [
+        [f"`{route.method} {route.path}`", route.summary(), _served_by(route, adapters), route.note]
+        for route in routes.ROUTES
+        if route.domain == domain
+    ]
+    return "\n".join(_table(["route", "what it does", "works with", ""], rows))
+
+
+def _served_by(route: Route, adapters: list[Provider]) -> str:
+    """The providers that have all that a route needs, or why none has."""
+    if isinstance(route, Refused):
+        return f"**refused**: {route.reason}"
+    if isinstance(route, Relayed):
+        return f"`zapi` alone: {route.reason}"
+    able = [one.kind for one in adapters if set(route.needs) <= one.capabilities.kinds | operations.operations(one)]
+    return "all" if len(able) == len(adapters) else ", ".join(f"`{kind}`" for kind in able)
 
 
 def _commands(found: Any, path: str) -> Iterator[tuple[str, str]]:

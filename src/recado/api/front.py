@@ -1,8 +1,8 @@
-"""The hottest route, answered before the framework: `POST /v1/messages`.
+"""What is answered before the framework: `POST /v1/messages`, the hottest route, and the Z-API surface.
 
 Routing, dependency injection and response building cost 110 µs of CPU a request, more than accepting the message
 does (DESIGN section 1). The route's documentation, and its behaviour for whoever asks the framework, stand in
-`api/v1/messages.py`; both call the same service.
+`api/v1/messages.py`; both call the same service. The Z-API surface has rules of its own for all that a framework does.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from recado.api import errors
+from recado.api.zapi import surface
 from recado.domain.errors import BadRequest, RecadoError, TooLarge, Unauthorized
 from recado.services import validation
 from recado.services.accepting import AcceptedMessage, Acceptor, MessageRequest
@@ -28,17 +29,19 @@ _MOST_KEY = 256
 
 
 class Front:
-    """An ASGI application that answers the hot route and hands everything else to `app`."""
+    """An ASGI application that answers these and hands everything else to `app`."""
 
     def __init__(self, app: App, runtime: Runtime, acceptor: Acceptor) -> None:
         self._app = app
         self._runtime = runtime
         self._acceptor = acceptor
+        self._zapi = surface.Surface(runtime, acceptor)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
         if scope["type"] != "http" or scope["path"] != "/v1/messages" or scope["method"] != "POST":
-            await self._app(scope, receive, send)
+            serves = scope["type"] == "http" and surface.serves(scope["path"])
+            await (self._zapi if serves else self._app)(scope, receive, send)
             return
         scope["path_template"] = "/v1/messages"
         try:

@@ -7,6 +7,7 @@ from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
 from recado.api import ingress
+from recado.api.zapi import reference as zapi
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _STYLE = (
@@ -66,7 +67,12 @@ def documented(document: dict[str, Any]) -> dict[str, Any]:
         path: {name: _with_errors(part) if name in _METHODS else part for name, part in operations.items()}
         for path, operations in (*document.get("paths", {}).items(), *_unknown_to_the_framework())
     }
-    return {**document, "paths": paths, "components": {**document.get("components", {}), "schemas": schemas}}
+    surface, own = zapi.paths()
+    return {
+        **document,
+        "paths": paths | surface,
+        "components": {**document.get("components", {}), "schemas": schemas | own},
+    }
 
 
 def _unknown_to_the_framework() -> list[tuple[str, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from recado.api.dependencies import Principal, Runtime, only_company
 from recado.domain.ids import CompanyId, InstanceId
 from recado.domain.provider import ConnectionState
 from recado.domain.states import ConnectionStatus
-from recado.services import sandbox, sandbox_phones
+from recado.services import sandbox, sandbox_owners, sandbox_phones
 from recado.store import db
 
 Number = FromPath[str]
@@ -86,6 +86,24 @@ async def write_message(
     return written
 
 
+@post("/phones/{number:str}/calls", guards=[only_company])
+async def make_call(
+    runtime: Runtime, principal: Principal, number: Number, data: JSONBody[sandbox_owners.PhoneCall]
+) -> sandbox_owners.CallView:
+    """A phone calls an instance, which hears it ring (`call.received`) and may reject it."""
+    made = await sandbox_owners.call(runtime.db, principal.company, number, data)
+    runtime.signals.set(sandbox.TOPIC)
+    return made
+
+
+@put("/instances/{instance_id:uuid}/business", guards=[only_company])
+async def put_business(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], data: JSONBody[sandbox_owners.Business]
+) -> sandbox_owners.Business:
+    """Describe an instance's business as its owner does on the phone: the profile, and collections of the catalogue."""
+    return await sandbox_owners.put_business(runtime.db, principal.company, InstanceId(instance_id), data)
+
+
 @post("/instances/{instance_id:uuid}/disconnect", guards=[only_company], status_code=200)
 async def disconnect(
     runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], connection_id: Which = None
@@ -138,6 +156,8 @@ router = Router(
         get_phone,
         list_messages,
         write_message,
+        make_call,
+        put_business,
         disconnect,
         connect,
         ban,

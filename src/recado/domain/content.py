@@ -12,8 +12,13 @@ import msgspec
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=1_024)]
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Link = Annotated[str, msgspec.Meta(max_length=4_096, pattern=r"^https?://[^\s]+$")]
+#: A picture shown within another content: its link, or a data URL of up to half a megabyte.
+Picture = Annotated[str, msgspec.Meta(max_length=700_000, pattern=r"^(https?://[^\s]+$|data:image/)")]
 #: The id of a message: Recado's own (a UUID) or the provider's.
 MessageRef = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+#: The provider's id of a story (`status.received`) that a message answers; it goes to whoever posted that.
+StoryRef = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 #: How deeply data of the caller's own shape may be nested: more than any provider takes, and far from the depth at
 #: which the messages, events and lists that it becomes part of could not be read or written any more.
@@ -40,17 +45,30 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The base of every kind."""
 
 
+class GroupMention(Content, frozen=True, kw_only=True):
+    """A group of the same community, named in a text as `@<its id>`."""
+
+    group: Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10,40}@g\.us$")]
+    subject: Short
+
+
 class TextContent(Content, frozen=True, kw_only=True):
     body: Text
     preview_url: bool = False
     #: Phones mentioned in a group.
     mentions: list[Identifier] = []
+    #: Everybody in the group is mentioned.
+    mention_all: bool = False
+    group_mentions: list[GroupMention] = []
+    story: StoryRef | None = None
 
 
 class MediaContent(Content, frozen=True, kw_only=True):
     """Exactly one of `link`, `data` (base64 or a data URL, up to the media limit) and `media_id`.
 
-    `data` is stored when the message is accepted; from then on the content holds `media_id`.
+    `data` is stored when the message is accepted; from then on the content holds `media_id`. With `fetch` the link is
+    fetched by Recado when the message is sent, and stored, instead of being handed to the provider; then, too, the
+    content holds `media_id` from then on.
     """
 
     link: Annotated[str, msgspec.Meta(max_length=4_096, pattern=r"^https?://[^\s]+$")] | None = None
@@ -59,6 +77,12 @@ class MediaContent(Content, frozen=True, kw_only=True):
     caption: Annotated[str, msgspec.Meta(max_length=65_536)] | None = None
     filename: Annotated[str, msgspec.Meta(max_length=255)] | None = None
     mime_type: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    fetch: bool = False
+    #: It can be opened once (`VIEWED_ONCE`); refused where the provider cannot.
+    view_once: bool = False
+    #: Who made a sticker, shown with it where the provider can.
+    author: Short | None = None
+    story: StoryRef | None = None
 
 
 class LocationContent(Content, frozen=True, kw_only=True):
@@ -107,6 +131,8 @@ class LinkContent(Content, frozen=True, kw_only=True):
     title: str | None = None
     description: str | None = None
     image: str | None = None
+    #: Of the preview, where the provider lets it be chosen.
+    size: Literal["small", "medium", "large"] | None = None
 
 
 class Button(Content, frozen=True, kw_only=True):
@@ -123,6 +149,13 @@ class ButtonsContent(Content, frozen=True, kw_only=True):
     buttons: Annotated[list[Button], msgspec.Meta(min_length=1, max_length=10)]
     header: str | None = None
     footer: str | None = None
+    #: Shown above the text; at most one of the two.
+    image: Picture | None = None
+    video: Link | None = None
+
+    def __post_init__(self) -> None:
+        if self.image and self.video:
+            raise ValueError("`image` and `video` cannot both be given")
 
 
 class Row(Content, frozen=True, kw_only=True):
@@ -145,11 +178,13 @@ class ListContent(Content, frozen=True, kw_only=True):
 
 
 class OtpContent(Content, frozen=True, kw_only=True):
-    """A code with a button that copies it."""
+    """A code with a button that copies it. `button` is what stands on it, else the provider's own words."""
 
     body: Text
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     footer: str | None = None
+    button: Annotated[str, msgspec.Meta(min_length=1, max_length=60)] | None = None
+    image: Picture | None = None
 
 
 class PixContent(Content, frozen=True, kw_only=True):
@@ -192,24 +227,32 @@ class ProductContent(Content, frozen=True, kw_only=True):
 
 
 class CatalogContent(Content, frozen=True, kw_only=True):
-    body: Text
+    body: Text | None = None
     footer: str | None = None
     thumbnail_product_id: str | None = None
     #: A product list needs the catalogue and sections of product ids; without them the whole catalogue is shown.
     catalog_id: str | None = None
     header: str | None = None
     sections: list[dict[str, Any]] = []
+    #: What the card says below its header, and the language of the provider's own words on it.
+    description: str | None = None
+    language: Literal["en", "pt"] | None = None
 
     def __post_init__(self) -> None:
         _check_depth("sections", self.sections)
 
 
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+Cents = Annotated[int, msgspec.Meta(ge=0)]
+OrderStatus = Literal["pending", "processing", "partially_shipped", "shipped", "completed", "canceled"]
+
+
 class OrderItem(Content, frozen=True, kw_only=True):
     name: Short
-    product_id: Identifier
     quantity: Annotated[int, msgspec.Meta(ge=1)]
-    #: In cents.
-    amount: Annotated[int, msgspec.Meta(ge=0)]
+    amount: Cents
+    #: The id in the catalogue; None for what is in none.
+    product_id: Identifier | None = None
 
 
 class OrderContent(Content, frozen=True, kw_only=True):
@@ -218,8 +261,11 @@ class OrderContent(Content, frozen=True, kw_only=True):
     reference_id: Identifier
     items: Annotated[list[OrderItem], msgspec.Meta(min_length=1)]
     body: str | None = None
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "BRL"
-    status: Literal["pending", "processing", "partially_shipped", "shipped", "completed", "canceled"] = "pending"
+    currency: Currency = "BRL"
+    discount: Cents = 0
+    tax: Cents = 0
+    shipping: Cents = 0
+    status: OrderStatus = "pending"
     #: Provider-specific payment settings, passed as they are (Meta's `payment_settings`).
     payment: dict[str, Any] | None = None
 
@@ -257,7 +303,84 @@ class PinContent(Content, frozen=True, kw_only=True):
     duration_s: Literal[86_400, 604_800, 2_592_000] = 604_800
 
 
+class PollVoteContent(Content, frozen=True, kw_only=True):
+    """A vote in a poll, which replaces the number's earlier one; without `options` the vote is taken back."""
+
+    message_id: MessageRef
+    options: Annotated[list[Short], msgspec.Meta(max_length=12)]
+
+
+class EventResponseContent(Content, frozen=True, kw_only=True):
+    """Whether the number comes to an event."""
+
+    message_id: MessageRef
+    response: Literal["going", "not_going", "maybe"]
+
+
+class EventEditContent(Content, frozen=True, kw_only=True):
+    """An event of ours as it is from now on: all of it, also what stays. `cancelled` calls it off."""
+
+    message_id: MessageRef
+    event: EventContent
+    cancelled: bool = False
+
+
+class CarouselCard(Content, frozen=True, kw_only=True):
+    body: Text
+    image: Picture
+    buttons: Annotated[list[Button], msgspec.Meta(max_length=10)] = []
+
+
+class CarouselContent(Content, frozen=True, kw_only=True):
+    """Cards beside each other, each with a picture, a text and buttons."""
+
+    body: Text
+    cards: Annotated[list[CarouselCard], msgspec.Meta(min_length=1, max_length=10)]
+    footer: str | None = None
+
+
+class ChannelInviteContent(Content, frozen=True, kw_only=True):
+    """An invitation to be an admin of a channel of ours. `name` is the channel's, where the sender knows it."""
+
+    channel: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{10,40}@newsletter$")]
+    caption: Text
+    name: Short | None = None
+
+
+class ButtonReplyContent(Content, frozen=True, kw_only=True):
+    """A button pressed, by us, in a message that was received. `template`: the button is a template's."""
+
+    message_id: MessageRef
+    id: Identifier
+    title: Short | None = None
+    template: bool = False
+
+
+class OrderUpdateContent(Content, frozen=True, kw_only=True):
+    """What became of an order. `message_id` is the message that it was sent with, or received as.
+
+    reference_id, order_request_id   what the provider calls the order; its webhook of the order tells both
+    changed                          what the update is about: the order's status, or its payment's
+    items, amounts                   the whole order as it is from now on; amounts are in cents of `currency`
+    """
+
+    message_id: MessageRef
+    reference_id: Identifier
+    status: OrderStatus
+    items: Annotated[list[OrderItem], msgspec.Meta(min_length=1)]
+    order_request_id: Identifier | None = None
+    changed: Literal["status", "payment"] = "status"
+    payment_status: Literal["pending", "paid"] = "pending"
+    body: str | None = None
+    currency: Currency = "BRL"
+    discount: Cents = 0
+    tax: Cents = 0
+    shipping: Cents = 0
+
+
 MEDIA_KINDS = ("image", "video", "audio", "voice", "document", "sticker", "gif", "ptv")
+#: What WhatsApp lets be opened once only.
+VIEWED_ONCE = frozenset({"image", "video", "audio", "voice"})
 
 #: Kind -> the type its field in the request is decoded to. The order is that of API.md.
 KINDS: dict[str, Any] = {
@@ -288,10 +411,20 @@ KINDS: dict[str, Any] = {
     "edit": EditContent,
     "delete": DeleteContent,
     "pin": PinContent,
+    "poll_vote": PollVoteContent,
+    "event_response": EventResponseContent,
+    "event_edit": EventEditContent,
+    "carousel": CarouselContent,
+    "channel_invite": ChannelInviteContent,
+    "button_reply": ButtonReplyContent,
+    "order_update": OrderUpdateContent,
 }
 
 #: Kinds that speak of an earlier message, which must belong to the same instance.
-ABOUT_A_MESSAGE = frozenset({"reaction", "forward", "edit", "delete", "pin"})
+ABOUT_A_MESSAGE = frozenset(
+    {"reaction", "forward", "edit", "delete", "pin"}
+    | {"poll_vote", "event_response", "event_edit", "button_reply", "order_update"}
+)
 
 
 def decode(kind: str, raw: bytes | msgspec.Raw) -> Any:

@@ -173,6 +173,7 @@ class Reacted(ProviderEvent, frozen=True, kw_only=True):
     sender: Party
     emoji: str
     from_me: bool = False
+    extra: dict[str, Any] = {}
 
 
 class ConnectionChanged(ProviderEvent, frozen=True, kw_only=True):

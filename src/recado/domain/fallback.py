@@ -8,20 +8,50 @@ from recado.domain import content as c
 def as_text(kind: str, content: Any) -> str | None:
     """The content as text that loses nothing a reader needs, or None where text cannot stand for it."""
     render = _RENDER.get(kind)
-    return render(content) if render else None
+    return render(content) if render and not any(one.startswith("data:") for one in _pictures(content)) else None
+
+
+def _pictures(content: Any) -> list[str]:
+    """The pictures of a content, which a text can only show as links."""
+    match content:
+        case c.CarouselContent():
+            return [card.image for card in content.cards]
+        case c.ButtonsContent() | c.OtpContent() if content.image:
+            return [content.image]
+        case _:
+            return []
 
 
 def _lines(*parts: str | None) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _buttons(content: c.ButtonsContent) -> str:
+def _options(buttons: list[c.Button], first: int = 1) -> list[str]:
     def option(number: int, button: c.Button) -> str:
         target = button.url or button.phone
         return f"{number}. {button.title}" + (f": {target}" if target else "")
 
-    options = [option(number, button) for number, button in enumerate(content.buttons, 1)]
-    return _lines(content.header, content.body, *options, content.footer)
+    return [option(number, button) for number, button in enumerate(buttons, first)]
+
+
+def _buttons(content: c.ButtonsContent) -> str:
+    return _lines(
+        content.header, content.body, content.image or content.video, *_options(content.buttons), content.footer
+    )
+
+
+def _carousel(content: c.CarouselContent) -> str:
+    """The cards below each other, their buttons numbered through, so that a number names one."""
+    lines: list[str | None] = [content.body]
+    number = 1
+    for card in content.cards:
+        lines += [card.body, card.image, *_options(card.buttons, number)]
+        number += len(card.buttons)
+    return _lines(*lines, content.footer)
+
+
+def _button_reply(content: c.ButtonReplyContent) -> str:
+    return content.title or content.id
 
 
 def _list(content: c.ListContent) -> str:
@@ -52,7 +82,7 @@ def _link(content: c.LinkContent) -> str:
 
 
 def _otp(content: c.OtpContent) -> str:
-    return _lines(content.body, content.code, content.footer)
+    return _lines(content.body, content.image, content.code, content.footer)
 
 
 def _pix(content: c.PixContent) -> str:
@@ -69,8 +99,14 @@ def _event(content: c.EventContent) -> str:
 
 
 def _order(content: c.OrderContent) -> str:
-    items = [f"{item.quantity} x {item.name}: {content.currency} {item.amount / 100:.2f}" for item in content.items]
-    return _lines(content.body, *items)
+    lines = [f"{item.quantity} x {item.name}: {_money(content, item.amount)}" for item in content.items]
+    lines += [f"- {_money(content, content.discount)}"] if content.discount else []
+    lines += [f"+ {_money(content, amount)}" for amount in (content.tax, content.shipping) if amount]
+    return _lines(content.body, *lines)
+
+
+def _money(content: c.OrderContent, cents: int) -> str:
+    return f"{content.currency} {cents / 100:.2f}"
 
 
 _RENDER: dict[str, Any] = {
@@ -84,4 +120,6 @@ _RENDER: dict[str, Any] = {
     "poll": _poll,
     "event": _event,
     "order": _order,
+    "carousel": _carousel,
+    "button_reply": _button_reply,
 }

@@ -174,6 +174,23 @@ class Collection(_Shape, frozen=True, kw_only=True):
     products: Sequence[Product] = ()
 
 
+class Category(_Shape, frozen=True, kw_only=True):
+    """A category that businesses can be of."""
+
+    category: str
+    name: str | None = None
+
+
+class BusinessChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is changed in the number's business profile. None stays as it is, what is empty is removed; `categories` are ids."""
+
+    description: str | None = None
+    address: str | None = None
+    email: str | None = None
+    websites: tuple[str, ...] | None = None
+    categories: tuple[str, ...] | None = None
+
+
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """A picture to set."""
 
@@ -262,6 +279,14 @@ class Chats(Area):
     async def expire_chat(self, connection: Connection, *, chat: str, seconds: int) -> None:
         """Let messages of a chat disappear after 86,400, 604,800 or 7,776,000 seconds; 0 keeps them."""
         _absent(self, "expire_chat")
+
+    async def expire_new_chats(self, connection: Connection, *, seconds: int) -> None:
+        """Let messages of chats that begin from now on disappear, as `expire_chat`."""
+        _absent(self, "expire_new_chats")
+
+    async def note_chat(self, connection: Connection, *, chat: str, note: str) -> None:
+        """Write the note that a business's phone keeps of a chat; an empty one removes it."""
+        _absent(self, "note_chat")
 
 
 class Presence(Area):
@@ -423,6 +448,12 @@ class Channels(Area):
         """Mute a channel, or no longer."""
         _absent(self, "mute_channel")
 
+    async def set_channel_reactions(
+        self, connection: Connection, *, channel: str, reactions: Literal["all", "basic", "none"]
+    ) -> None:
+        """With which emojis followers may react: any, WhatsApp's usual ones, or none."""
+        _absent(self, "set_channel_reactions")
+
     async def search_channels(self, connection: Connection, *, text: str, limit: int) -> list[Channel]:
         """Public channels by name."""
         _absent(self, "search_channels")
@@ -522,6 +553,14 @@ class Profile(Area):
     async def get_business_profile(self, connection: Connection, *, contact: str | None) -> dict[str, Any]:
         """A business's profile: the number's own, or a contact's."""
         _absent(self, "get_business_profile")
+
+    async def set_business_profile(self, connection: Connection, *, change: BusinessChange) -> None:
+        """Change what is given in the number's own business profile."""
+        _absent(self, "set_business_profile")
+
+    async def list_business_categories(self, connection: Connection) -> list[Category]:
+        """The categories that a business can be of."""
+        _absent(self, "list_business_categories")
 
 
 AREAS: tuple[type[Area], ...] = (

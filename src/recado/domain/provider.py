@@ -177,6 +177,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     receipts            the states it reports
     echoes_message_id   its receipts carry our own message id
     own_ids             what its message ids begin with, where they are not WhatsApp's own, which mean the same to all
+    reads_stories       it marks stories as read too, in the chat `status@broadcast`
     notes               what a person should know beyond the table, a sentence each
     """
 
@@ -189,6 +190,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     receipts: frozenset[str] = frozenset({"server_ack", "delivered", "read"})
     echoes_message_id: bool = False
     own_ids: str = ""
+    reads_stories: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -402,6 +404,26 @@ class AsksForPasskey(Protocol):
 
     async def answer_passkey(self, connection: Connection, *, step: str, answer: Mapping[str, Any]) -> ConnectionState:
         """Go on behind a step of `ConnectionState.details["passkey"]`: `challenge` or `confirmation`. Raises `CallFailed`."""
+        ...
+
+
+class Relayed(msgspec.Struct, frozen=True, kw_only=True):
+    """An upstream's answer to a request that was passed on. `body` is JSON, or empty."""
+
+    status: int
+    body: bytes
+
+
+@runtime_checkable
+class Relays(Protocol):
+    """The provider speaks the contract of Z-API itself, and takes its requests as they came."""
+
+    async def relay(
+        self, connection: Connection, *, method: str, path: str, query: Mapping[str, str], body: bytes | None
+    ) -> Relayed:
+        """Pass a request on, once. `path` is below the instance, begins with a slash and is percent-encoded; `body` is
+        JSON. Refusals of the upstream are answers, with the connection's secrets cut out; a server error, no answer, one
+        that cannot be read and one that refuses our own credentials raise `CallFailed`."""
         ...
 
 

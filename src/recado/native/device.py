@@ -20,7 +20,7 @@ from google.protobuf.message import Message as Protobuf
 from neonize import client as neonize_client
 from neonize._binder import func_callback_bytes, func_callback_bytes2, func_string
 from neonize.events import EVENT_TO_INT
-from neonize.exc import NeonizeError
+from neonize.exc import NeonizeError, SetPrivacySettingError
 from neonize.proto import Neonize_pb2 as proto
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 from neonize.utils.log import log_whatsmeow
@@ -156,6 +156,16 @@ class Device(neonize_client.NewClient):
 
     # --- inside the thread ----------------------------------------------------------------------------------
 
+    def change_privacy(self, setting: str, value: str) -> None:
+        """Change a privacy setting, in WhatsApp's words. Raises `NeonizeError`.
+
+        neonize's own call takes the settings that come back for the text of an error, and raises it each time.
+        """
+        answer = self._go.SetPrivacySetting(self.uuid, setting.encode(), value.encode())
+        changed = proto.SetPrivacySettingReturnFunction.FromString(answer)
+        if changed.Error:
+            raise SetPrivacySettingError(changed.Error)
+
     def _run(self) -> None:
         listened = bytearray(self.event.list_func)
         buffer = (ctypes.c_char * len(listened)).from_buffer(listened)
@@ -281,7 +291,9 @@ class Device(neonize_client.NewClient):
     ) -> Result:
         own = self.own.phone or self.own.lid or ""
         try:
-            message = messages.build(request, own=own, secret=secret, data=payload, upload=self.upload)
+            message = messages.build(
+                request, own=own, secret=secret, data=payload, upload=self.upload, vote=self.build_poll_vote
+            )
         except messages.Unsendable as error:
             return Result(reply={"outcome": "refused", "code": error.code, "why": error.why})
         except NeonizeError as error:

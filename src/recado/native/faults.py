@@ -33,6 +33,7 @@ _REFUSED = (
     ("message recipient must be a user jid", "bad_recipient"),
     ("no lid found", "not_on_whatsapp"),
     ("non-status broadcast lists", "bad_recipient"),
+    ("original message secret key not found", "poll_unknown"),
 )
 _RATE = ("rate-overlimit", "429")
 _BEFORE = (

@@ -3,6 +3,7 @@
 A content comes as plain data in the shape of `domain.content`, an earlier message as that of `provider.Referenced`.
 """
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,20 +11,23 @@ from typing import Any
 
 import msgspec
 from neonize.builder import build_edit
-from neonize.proto.Neonize_pb2 import UploadResponse
+from neonize.proto.Neonize_pb2 import JID, MessageInfo, MessageSource, UploadResponse
 from neonize.proto.waCommon.WACommon_pb2 import MessageKey
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as waE2E  # the name it has everywhere
 from neonize.utils.enum import MediaType
 
-from recado.domain.content import MEDIA_KINDS, ContactCard
+from recado.domain.content import MEDIA_KINDS, VIEWED_ONCE, ContactCard
 from recado.native import jids
 from recado.providers import whatsapp
 
 Json = Mapping[str, Any]
 Upload = Callable[[bytes, MediaType], UploadResponse]
 
-#: Kinds whose second copy changes nothing: the same reaction, the same text, the same end.
-REPEATABLE = frozenset({"reaction", "edit", "delete", "pin"})
+#: Makes the encrypted vote in a poll: its message and the names of the options. Raises what neonize raises.
+Vote = Callable[[MessageInfo, list[str]], waE2E.Message]
+
+#: Kinds whose second copy changes nothing: the same reaction, the same text, the same end, the same vote.
+REPEATABLE = frozenset({"reaction", "edit", "delete", "pin", "poll_vote"})
 
 _UPLOADED_AS = {
     "image": MediaType.MediaImage,
@@ -56,11 +60,15 @@ class Unsendable(Exception):
         self.why = why
 
 
-def build(request: Json, *, own: str, secret: bytes | None, data: bytes | None, upload: Upload) -> waE2E.Message:
+def build(
+    request: Json, *, own: str, secret: bytes | None, data: bytes | None, upload: Upload, vote: Vote
+) -> waE2E.Message:
     """The message that a request to send asks for. `data` are the bytes of its media. Raises `Unsendable`, and what
-    `upload` raises."""
+    `upload` and `vote` raise."""
     kind, content = str(request["kind"]), request["content"]
     about = request.get("about")
+    if kind == "poll_vote":
+        return vote(_poll_of(_needed(about), own), [str(option) for option in content["options"]])
     if kind in REPEATABLE:
         return _about(kind, content, _needed(about), own)
     forwarded = kind == "forward"
@@ -69,15 +77,21 @@ def build(request: Json, *, own: str, secret: bytes | None, data: bytes | None, 
         kind, content = str(earlier["kind"]), earlier.get("content") or {}
         if kind in MEDIA_KINDS or kind not in _BUILDERS:
             raise Unsendable("unsupported_forward", f"The built-in engine cannot forward a message of type {kind}.")
+    if kind == "button_reply":
+        return _with_secret(_button_reply(content, _needed(about), own), secret)
     if kind in MEDIA_KINDS:
         message = _media(kind, content, request, data, upload)
     elif kind in _BUILDERS:
         message = _BUILDERS[kind](content)
     else:
         raise Unsendable("unsupported_content", f"The built-in engine cannot send a message of type {kind}.")
-    context = _context(request.get("reply_to"), content, own=own, forwarded=forwarded)
+    context = _context(request.get("reply_to"), content, to=str(request["to"]), own=own, forwarded=forwarded)
     if context is not None:
         _carrier(message).contextInfo.CopyFrom(context)
+    return _with_secret(message, secret)
+
+
+def _with_secret(message: waE2E.Message, secret: bytes | None) -> waE2E.Message:
     if secret is not None:
         message.messageContextInfo.messageSecret = secret
     return message
@@ -118,6 +132,39 @@ def _about(kind: str, content: Json, about: Json, own: str) -> waE2E.Message:
             return message
 
 
+def _poll_of(about: Json, own: str) -> MessageInfo:
+    """A poll as far as its vote needs it: whatsmeow looks for its secret by its chat, author and id."""
+    chat, nobody = jids.parse(str(about["chat"])), JID(User="", Device=0, RawAgent=0, Integrator=0, Server="")
+    author = own if about["from_me"] else about.get("sender") or about["chat"]
+    where = MessageSource(
+        Chat=chat,
+        Sender=jids.parse(str(author)),
+        IsFromMe=bool(about["from_me"]),
+        IsGroup=chat.Server == jids.GROUPS,
+        SenderAlt=nobody,
+        RecipientAlt=nobody,
+        BroadcastListOwner=nobody,
+    )
+    unsaid = {"ServerID": 0, "Type": "poll", "Pushname": "", "Timestamp": 0, "Category": "", "Multicast": False}
+    return MessageInfo(MessageSource=where, ID=str(about["provider_id"]), MediaType="", Edit="", **unsaid)
+
+
+def _button_reply(content: Json, about: Json, own: str) -> waE2E.Message:
+    """What a phone sends when a button is pressed: an answer that quotes the message with the button."""
+    identifier = str(content["id"])
+    shown, context = str(content.get("title") or identifier), _quoting(about, own)
+    if content.get("template"):
+        answer = waE2E.TemplateButtonReplyMessage(selectedID=identifier, selectedDisplayText=shown, contextInfo=context)
+        return waE2E.Message(templateButtonReplyMessage=answer)
+    pressed = waE2E.ButtonsResponseMessage(
+        selectedButtonID=identifier,
+        selectedDisplayText=shown,
+        type=waE2E.ButtonsResponseMessage.DISPLAY_TEXT,
+        contextInfo=context,
+    )
+    return waE2E.Message(buttonsResponseMessage=pressed)
+
+
 def _edited(about: Json, body: str) -> waE2E.Message:
     """The new content: a text, or a caption where the message is a picture, a video or a document."""
     match about["kind"]:
@@ -137,20 +184,37 @@ def _needed(about: Json | None) -> Json:
     return about
 
 
-def _context(reply_to: Json | None, content: Any, *, own: str, forwarded: bool) -> waE2E.ContextInfo | None:
-    mentions = content.get("mentions") or [] if isinstance(content, Mapping) else []
-    if reply_to is None and not mentions and not forwarded:
-        return None
-    context = waE2E.ContextInfo(mentionedJID=[whatsapp.jid(str(one)) for one in mentions])
-    if reply_to is not None:
-        sender = own if reply_to["from_me"] else reply_to.get("sender") or reply_to["chat"]
-        context.stanzaID = str(reply_to["provider_id"])
-        context.participant = whatsapp.jid(str(sender))
-        context.quotedMessage.CopyFrom(_quoted(reply_to))
+def _context(reply_to: Json | None, content: Any, *, to: str, own: str, forwarded: bool) -> waE2E.ContextInfo | None:
+    context = waE2E.ContextInfo() if reply_to is None else _quoting(reply_to, own)
+    if isinstance(content, Mapping):
+        if content.get("story") and not forwarded:
+            context = _answering(str(content["story"]), to)
+        context.mentionedJID.extend(whatsapp.jid(str(one)) for one in content.get("mentions") or ())
+        if content.get("mention_all"):
+            context.nonJIDMentions = 1
+        for one in content.get("group_mentions") or ():
+            context.groupMentions.add(groupJID=str(one["group"]), groupSubject=str(one["subject"]))
     if forwarded:
         context.isForwarded = True
         context.forwardingScore = 1
-    return context
+    return context if context.ListFields() else None
+
+
+def _answering(story: str, to: str) -> waE2E.ContextInfo:
+    """To whoever posted the story: the phones of both have what it showed."""
+    shown = waE2E.Message(conversation="")
+    return waE2E.ContextInfo(
+        stanzaID=story, participant=whatsapp.jid(to), remoteJID=whatsapp.STORIES, quotedMessage=shown
+    )
+
+
+def _quoting(message: Json, own: str) -> waE2E.ContextInfo:
+    sender = own if message["from_me"] else message.get("sender") or message["chat"]
+    return waE2E.ContextInfo(
+        stanzaID=str(message["provider_id"]),
+        participant=whatsapp.jid(str(sender)),
+        quotedMessage=_quoted(message),
+    )
 
 
 def _quoted(reply_to: Json) -> waE2E.Message:
@@ -195,6 +259,9 @@ def _media(kind: str, content: Json, request: Json, data: bytes | None, upload: 
     mime_type = str(content.get("mime_type") or described.get("mime_type") or _MIME_TYPES[kind])
     if kind == "voice" and "ogg" in mime_type:
         mime_type = _MIME_TYPES["voice"]
+    once = bool(content.get("view_once"))
+    if once and kind not in VIEWED_ONCE:
+        raise Unsendable("unsupported_content", f"The built-in engine cannot send {kind} to be opened once.")
     uploaded = upload(data, _UPLOADED_AS[kind])
     file: dict[str, Any] = {
         "URL": uploaded.url,
@@ -207,6 +274,8 @@ def _media(kind: str, content: Json, request: Json, data: bytes | None, upload: 
     }
     if content.get("caption") and kind in ("image", "video", "gif", "document"):
         file["caption"] = str(content["caption"])
+    if once:
+        file["viewOnce"] = True
     match kind:
         case "image":
             return waE2E.Message(imageMessage=waE2E.ImageMessage(**file))
@@ -282,7 +351,9 @@ def _buttons(content: Json) -> waE2E.Message:
         elif button.get("phone"):
             buttons.append(_flow_button("cta_call", display_text=button["title"], phone_number=button["phone"]))
         else:
-            buttons.append(_flow_button("quick_reply", display_text=button["title"], id=button["id"]))
+            buttons.append(
+                _flow_button("quick_reply", display_text=button["title"], id=button.get("id") or button["title"])
+            )
     return _flow(content, buttons)
 
 
@@ -301,16 +372,40 @@ def _list(content: Json) -> waE2E.Message:
 
 
 def _otp(content: Json) -> waE2E.Message:
-    copy = _flow_button("cta_copy", display_text=str(content["code"]), copy_code=str(content["code"]))
+    code = str(content["code"])
+    copy = _flow_button("cta_copy", display_text=str(content.get("button") or code), copy_code=code)
     return _flow(content, [copy])
+
+
+def _pix(content: Json) -> waE2E.Message:
+    """A key to pay to, as phones share theirs: a payment without an amount."""
+    nothing = {"value": 0, "offset": 100}
+    item = {"name": "", "amount": nothing, "quantity": 0, "sale_amount": nothing}
+    key = {
+        "merchant_name": str(content.get("merchant_name") or ""),
+        "key": str(content["key"]),
+        "key_type": str(content["key_type"]).upper(),
+    }
+    payment = _flow_button(
+        "payment_info",
+        currency="BRL",
+        total_amount=nothing,
+        reference_id=secrets.token_hex(6).upper(),
+        type="physical-goods",
+        order={"status": "pending", "subtotal": nothing, "order_type": "ORDER", "items": [item]},
+        payment_settings=[{"type": "pix_static_code", "pix_static_code": key}],
+        share_payment_status=False,
+    )
+    return _flow({}, [payment])
 
 
 def _flow(content: Json, buttons: list[Any]) -> waE2E.Message:
     """An interactive message, which is how phones take buttons from numbers that are no business's."""
     made = waE2E.InteractiveMessage(
-        body=waE2E.InteractiveMessage.Body(text=str(content["body"])),
         nativeFlowMessage=waE2E.InteractiveMessage.NativeFlowMessage(buttons=buttons, messageVersion=1),
     )
+    if content.get("body"):
+        made.body.text = str(content["body"])
     if content.get("header"):
         made.header.title = str(content["header"])
     if content.get("footer"):
@@ -333,6 +428,7 @@ _BUILDERS: Mapping[str, Callable[[Any], waE2E.Message]] = {
     "buttons": _buttons,
     "list": _list,
     "otp": _otp,
+    "pix": _pix,
 }
 
 

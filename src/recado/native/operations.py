@@ -39,6 +39,26 @@ _MEDIA_FIELDS = {
 }
 
 
+#: Our names of privacy settings, and WhatsApp's. Who sees stories is another call, which neonize has for reading only.
+_PRIVACY = {
+    "last_seen": "last",
+    "online": "online",
+    "picture": "profile",
+    "about": "status",
+    "read_receipts": "readreceipts",
+    "groups": "groupadd",
+    "calls": "calladd",
+}
+_PRIVACY_VALUES = {
+    "all": "all",
+    "contacts": "contacts",
+    "contacts_except": "contact_blacklist",
+    "none": "none",
+    "match_last_seen": "match_last_seen",
+    "known": "known",
+}
+
+
 class Failed(Exception):
     """The operation cannot be done; `code` says why."""
 
@@ -99,7 +119,7 @@ def _download(device: "Device", request: Json) -> "Result":
 
 def _mark_read(device: "Device", request: Json, _: bytes | None) -> None:
     chat, message = str(request["chat"]), str(request["provider_id"])
-    sender = device.sender_of(message) if chat.endswith(jids.GROUPS) else chat
+    sender = device.sender_of(message) if chat.endswith(jids.GROUPS) or chat == jids.STORIES else chat
     if sender is None:
         raise Failed("sender_unknown", "The engine does not remember who wrote this message of the group.")
     device.mark_read(message, chat=jids.parse(chat), sender=jids.parse(sender), receipt=ReceiptType.READ)
@@ -114,6 +134,10 @@ def _show_typing(device: "Device", request: Json, _: bytes | None) -> None:
 
 def _expire_chat(device: "Device", request: Json, _: bytes | None) -> None:
     device.set_disappearing_timer(jids.parse(str(request["chat"])), int(request["seconds"]) * 1_000_000_000)
+
+
+def _expire_new_chats(device: "Device", request: Json, _: bytes | None) -> None:
+    device.set_default_disappearing_timer(int(request["seconds"]) * 1_000_000_000)
 
 
 def _set_presence(device: "Device", request: Json, _: bytes | None) -> None:
@@ -219,6 +243,15 @@ def _get_privacy(device: "Device", request: Json, _: bytes | None) -> dict[str, 
     words = {"CONTACT_BLACKLIST": "contacts_except"}
     settings = {name: proto.PrivacySettings.PrivacySetting.Name(value) for name, value in named.items()}
     return {name: words.get(word, word.lower()) for name, word in settings.items() if word != "UNDEFINED"}
+
+
+def _set_privacy(device: "Device", request: Json, _: bytes | None) -> None:
+    wanted = dict(request["settings"])
+    for name, value in wanted.items():
+        if name not in _PRIVACY or value not in _PRIVACY_VALUES:
+            raise Failed("unsupported_by_provider", f"neonize cannot set `{name}` to `{value}`.")
+    for name, value in wanted.items():
+        device.change_privacy(_PRIVACY[name], _PRIVACY_VALUES[value])
 
 
 # --- groups -------------------------------------------------------------------------------------------------
@@ -381,7 +414,7 @@ def _post_story(device: "Device", request: Json, payload: bytes | None) -> str:
         raise Failed("unsupported_by_provider", "Stories go to those whom the phone's own settings name.")
     story = {"kind": request["kind"], "content": request["content"], "to": jids.STORIES}
     try:
-        message = messages.build(story, own=device.own.phone or "", secret=None, data=payload, upload=device.upload)
+        message = _built(device, story, payload)
     except messages.Unsendable as error:
         raise Failed(error.code, error.why) from error
     return str(device.send_message(jids.parse(jids.STORIES), message).ID)
@@ -389,17 +422,22 @@ def _post_story(device: "Device", request: Json, payload: bytes | None) -> str:
 
 def _delete_story(device: "Device", request: Json, _: bytes | None) -> None:
     about = {"provider_id": request["story"], "chat": jids.STORIES, "from_me": True, "kind": "text"}
-    own = device.own.phone or ""
-    message = messages.build(
-        {"kind": "delete", "content": {}, "about": about}, own=own, secret=None, data=None, upload=device.upload
-    )
+    message = _built(device, {"kind": "delete", "content": {}, "about": about}, None)
     device.send_message(jids.parse(jids.STORIES), message)
+
+
+def _built(device: "Device", request: Json, payload: bytes | None) -> waE2E.Message:
+    own = device.own.phone or ""
+    return messages.build(
+        request, own=own, secret=None, data=payload, upload=device.upload, vote=device.build_poll_vote
+    )
 
 
 _OPERATIONS: Mapping[str, Callable[["Device", Json, bytes | None], Any]] = {
     "mark_read": _mark_read,
     "show_typing": _show_typing,
     "expire_chat": _expire_chat,
+    "expire_new_chats": _expire_new_chats,
     "set_presence": _set_presence,
     "watch_presence": _watch_presence,
     "reject_call": _reject_call,
@@ -415,6 +453,7 @@ _OPERATIONS: Mapping[str, Callable[["Device", Json, bytes | None], Any]] = {
     "set_profile_about": _set_profile_about,
     "set_profile_picture": _set_profile_picture,
     "get_privacy": _get_privacy,
+    "set_privacy": _set_privacy,
     "list_groups": _list_groups,
     "get_group": _get_group,
     "create_group": _create_group,

@@ -28,6 +28,8 @@ from recado.kit.http import BadResponse, Forbidden, Http, HttpError, NotSent
 DEFAULT_WAIT = 5.0
 LONGEST_WAIT = 86_400.0
 _LONGEST_WHY = 500
+#: What is shorter would be found in words that are none.
+SHORTEST_SECRET = 6
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +144,7 @@ def told(text: object, secrets: Iterable[str] = ()) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return None
     for secret in secrets:
-        if len(secret) >= 6:
+        if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "[hidden]")
     return text.strip()[:_LONGEST_WHY]
 

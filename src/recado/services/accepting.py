@@ -62,6 +62,7 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     send_at       not before this time
     delay_ms      wait this long before sending, in addition to pacing
     typing_ms     show "typing…" this long first, where the provider can
+    pause_ms      how long its lane rests once it is sent, or has failed, in place of pacing's random pause
     fallback      `text` lets what the provider cannot render go as text
     """
 
@@ -74,6 +75,8 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     send_at: datetime | None = None
     delay_ms: Annotated[int, msgspec.Meta(ge=0, le=_MAX_DELAY_MS)] = 0
     typing_ms: Annotated[int, msgspec.Meta(ge=0, le=_MAX_TYPING_MS)] = 0
+    #: Unset rather than null, so that the fingerprint of a request without it is what it was before there was one.
+    pause_ms: Annotated[int, msgspec.Meta(ge=0, le=_MAX_DELAY_MS)] | _Unset | None = _UNSET
     fallback: Annotated[str, msgspec.Meta(pattern="^(refuse|text)$")] = "refuse"
     metadata: dict[str, Any] | None = None
 
@@ -104,6 +107,13 @@ class MessageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     edit: contents.EditContent | _Unset = _UNSET
     delete: contents.DeleteContent | _Unset = _UNSET
     pin: contents.PinContent | _Unset = _UNSET
+    poll_vote: contents.PollVoteContent | _Unset = _UNSET
+    event_response: contents.EventResponseContent | _Unset = _UNSET
+    event_edit: contents.EventEditContent | _Unset = _UNSET
+    carousel: contents.CarouselContent | _Unset = _UNSET
+    channel_invite: contents.ChannelInviteContent | _Unset = _UNSET
+    button_reply: contents.ButtonReplyContent | _Unset = _UNSET
+    order_update: contents.OrderUpdateContent | _Unset = _UNSET
 
 
 class AcceptedMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -344,6 +354,8 @@ class Acceptor:
         given = [name for name in ("link", "data", "media_id") if getattr(content, name) is not None]
         if len(given) != 1:
             raise invalid(kind, "exactly one of link, data and media_id must be given")
+        if content.fetch and content.link is None:
+            raise invalid(f"{kind}.fetch", "is for a link")
         if content.media_id is not None:
             async with self._runtime.db.tenant(company_id) as connection:
                 if not await media.is_ready(connection, company_id, content.media_id, seen_by=seen_by):
@@ -474,7 +486,8 @@ def _extra(item: _Item) -> outbox.Extra | None:
     request = item.request
     plain = item.key is None and request.reply_to is None and request.metadata is None and request.send_at is None
     falls_back = request.fallback == "text" and item.kind != "text"
-    if plain and not request.delay_ms and not request.typing_ms and not falls_back:
+    pause_ms = None if request.pause_ms is _UNSET else request.pause_ms
+    if plain and not request.delay_ms and not request.typing_ms and not falls_back and pause_ms is None:
         return None
     return outbox.Extra(
         reply_to=request.reply_to,
@@ -483,6 +496,7 @@ def _extra(item: _Item) -> outbox.Extra | None:
         send_at=request.send_at,
         delay_ms=request.delay_ms,
         typing_ms=request.typing_ms,
+        pause_ms=pause_ms,
         fallback=falls_back,
         idempotency_key=item.key,
         fingerprint=item.fingerprint.hex() if item.fingerprint else None,

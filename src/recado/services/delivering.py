@@ -2,12 +2,15 @@
 
 The request follows Standard Webhooks: `webhook-id` is the event's id on every attempt, and both secrets sign while
 one replaces the other. A 2xx is a delivery; everything else, a redirect included, is tried again on `SCHEDULE`.
+
+An endpoint of the format `zapi` gets the event in Z-API's shape (`services.zapi.telling`), with Z-API's headers beside
+ours. It is not told of every event: then nothing is posted and the delivery ends as `skipped`.
 """
 
 import functools
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -19,6 +22,7 @@ from recado.domain.ids import CompanyId, WebhookId
 from recado.kit import http, signing
 from recado.kit.crypto import CryptoError, Keyring
 from recado.services.runtime import Runtime
+from recado.services.zapi import telling
 from recado.store import deliveries, events, webhooks
 from recado.telemetry import metrics
 
@@ -50,9 +54,13 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one post. `error` is None when the endpoint took it; `result` is the metric's label."""
+    """What became of one post. `error` is None when the endpoint took it; `result` is the metric's label.
+
+    `skipped` is why nothing was posted, which says nothing of the endpoint; with an `error` it should have been.
+    """
 
     result: str
+    skipped: str | None = None
     status: int | None = None
     error: str | None = None
     retry_after: float | None = None
@@ -122,7 +130,14 @@ async def post(runtime: Runtime, claimed: deliveries.Claimed, now: datetime) -> 
     """Make one attempt. Whatever the endpoint or the network does is an answer."""
     if claimed.type is None:
         return Answer(result="failed", error="The event's retention ended before it could be delivered.")
-    content = body(claimed)
+    beside: Mapping[str, str] = {}
+    if claimed.format == "zapi":
+        told = await telling.tell(runtime, claimed)
+        if isinstance(told, telling.Skipped):
+            return Answer(result="skipped", skipped=told.why, error=told.why if told.broke else None)
+        content, beside = told.body, told.headers
+    else:
+        content = body(claimed)
     try:
         signing_secrets = secrets(claimed, runtime.keyring, now)
     except CryptoError as error:
@@ -132,7 +147,7 @@ async def post(runtime: Runtime, claimed: deliveries.Claimed, now: datetime) -> 
         response = await runtime.http.request(
             "POST",
             claimed.url,
-            headers=headers(str(claimed.event_id), content, signing_secrets, now),
+            headers={**headers(str(claimed.event_id), content, signing_secrets, now), **beside},
             data=content,
             timeout=runtime.settings.delivery_timeout_seconds,
             max_bytes=_MOST_ANSWER_BYTES,
@@ -184,6 +199,8 @@ def decide(claimed: deliveries.Claimed, answer: Answer, now: datetime, rng: rand
     An endpoint that says it is gone, or that took nothing until the schedule of its oldest delivery ran out, is
     paused with that delivery kept. Where others were taken meanwhile, the one delivery is given up.
     """
+    if answer.skipped is not None:
+        return Verdict(status="failed" if answer.error else "skipped")
     if answer.error is None:
         return Verdict(status="delivered")
     if claimed.type is None:
@@ -218,7 +235,9 @@ def retry_delay(made: int, first_at: datetime, now: datetime, rng: random.Random
 
 
 def observe(claimed: deliveries.Claimed, answer: Answer, seconds: float, now: datetime) -> None:
-    """Count an attempt."""
+    """Count an attempt. What was skipped was none."""
+    if answer.skipped is not None:
+        return
     metrics.webhook_delivery_attempts.labels(result=answer.result).inc()
     metrics.webhook_delivery_duration.observe(seconds)
     if answer.error is None and claimed.at is not None:

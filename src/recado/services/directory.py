@@ -10,6 +10,7 @@ import contextlib
 import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -21,10 +22,11 @@ from recado.domain.errors import Conflict, Forbidden, NotFound, Unauthorized
 from recado.domain.ids import CompanyId, ConnectionId, InstanceId, ServerId, TokenId
 from recado.domain.settings import CompanySettings, InstanceSettings
 from recado.domain.states import ConnectionStatus
+from recado.domain.zapi import AccountSettings, ZapiSettings
 from recado.kit import tokens as token_format
 from recado.kit.crypto import Keyring
 from recado.kit.signals import Signals
-from recado.store import connections, db, refusals, servers, tokens
+from recado.store import companies, connections, db, refusals, servers, tokens, zapi
 
 #: What a notification that never came can cost: a revoked token lives this long, an instance's change a little longer.
 TTL_SECONDS = 5.0
@@ -117,6 +119,23 @@ class HookTarget(msgspec.Struct, frozen=True, kw_only=True):
     caller: provider.Connection
 
 
+class ZapiView(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance as Z-API clients know it. `token` is open and must not be logged; `client_token` is the digest that is
+    asked for, None while none is. `due_at` is set once its subscription was cancelled."""
+
+    company_id: CompanyId
+    id: InstanceId
+    public_id: str
+    token: str
+    settings: ZapiSettings
+    account: AccountSettings
+    client_token: bytes | None
+    subscribed_at: datetime
+    due_at: datetime | None
+    created_at: datetime
+    principal: Principal
+
+
 def server_context(server_id: UUID) -> bytes:
     """What a server's sealed credentials are bound to."""
     return b"server:" + server_id.bytes
@@ -125,6 +144,11 @@ def server_context(server_id: UUID) -> bytes:
 def connection_context(connection_id: UUID) -> bytes:
     """What a connection's sealed credentials are bound to."""
     return b"connection:" + connection_id.bytes
+
+
+def zapi_context(instance_id: UUID) -> bytes:
+    """What an instance's sealed Z-API token is bound to."""
+    return b"zapi:" + instance_id.bytes
 
 
 def no_instance(instance_id: UUID) -> NotFound:
@@ -202,6 +226,7 @@ class Directory:
         self._principals: _Cache[str, Principal] = _Cache()
         self._instances: _Cache[tuple[UUID, UUID], InstanceView] = _Cache(INSTANCE_TTL_SECONDS)
         self._hooks: _Cache[tuple[str, str], HookTarget] = _Cache(INSTANCE_TTL_SECONDS)
+        self._zapi: _Cache[str, ZapiView] = _Cache(INSTANCE_TTL_SECONDS)
 
     # --- tokens ---------------------------------------------------------------------------------------
 
@@ -236,6 +261,20 @@ class Directory:
             token_id=found.id,
             company_settings=msgspec.convert(found.company_settings or {}, CompanySettings),
             suspended=found.company_status == "suspended",
+        )
+
+    async def company(self, company_id: CompanyId) -> Principal:
+        """A company, as one of its own tokens would stand for it. Raises `Forbidden` when it is suspended."""
+        async with self._db.worker.acquire() as connection:
+            found = await companies.get(connection, company_id)
+        if found is None or found.status == "suspended":
+            raise Forbidden("The company is suspended.", code="company_suspended")
+        return Principal(
+            level="company",
+            company_id=company_id,
+            instance_id=None,
+            token_id=None,
+            company_settings=msgspec.convert(found.settings, CompanySettings),
         )
 
     # --- instances ------------------------------------------------------------------------------------
@@ -294,6 +333,50 @@ class Directory:
             webhook_url=self.webhook_url(row["kind"], row["hook_key"]),
         )
 
+    # --- the Z-API surface ----------------------------------------------------------------------------
+
+    def cached_zapi(self, public_id: str) -> ZapiView | None:
+        """The instance behind an id in Z-API's addresses, when it is known without asking the database."""
+        return self._zapi.get(public_id)
+
+    async def zapi(self, public_id: str) -> ZapiView:
+        """The instance behind an id in Z-API's addresses. Raises `NotFound`."""
+        return await self._zapi.load(public_id, lambda: self._load_zapi(public_id))
+
+    async def zapi_of(self, company_id: UUID, instance_id: UUID) -> ZapiView | None:
+        """A company's instance as Z-API clients know it; None when it is not open to them."""
+        async with self._db.worker.acquire() as connection:
+            public_id = await zapi.public_id_of(connection, company_id, instance_id)
+        return None if public_id is None else await self.zapi(public_id)
+
+    async def _load_zapi(self, public_id: str) -> ZapiView:
+        async with self._db.worker.acquire() as connection:
+            row = await zapi.find(connection, public_id)
+        if row is None:
+            raise NotFound("Instance not found", code="instance_not_found")
+        settings = msgspec.convert(row["company_settings"], CompanySettings)
+        suspended = row["company_status"] == "suspended"
+        return ZapiView(
+            company_id=row["company_id"],
+            id=row["instance_id"],
+            public_id=row["public_id"],
+            token=self._keyring.decrypt(row["token"], zapi_context(row["instance_id"])).decode(),
+            settings=msgspec.convert(row["settings"], ZapiSettings),
+            account=msgspec.convert(row["account_settings"], AccountSettings),
+            client_token=row["client_token"] if row["client_token_enabled"] else None,
+            subscribed_at=row["subscribed_at"],
+            due_at=row["due_at"],
+            created_at=row["created_at"],
+            principal=Principal(
+                level="instance",
+                company_id=row["company_id"],
+                instance_id=row["instance_id"],
+                token_id=None,
+                company_settings=settings,
+                suspended=suspended,
+            ),
+        )
+
     # --- webhook addresses ----------------------------------------------------------------------------
 
     def webhook_url(self, kind: str, key: str) -> str:
@@ -344,6 +427,7 @@ class Directory:
         self._principals.clear()
         self._instances.clear()
         self._hooks.clear()
+        self._zapi.clear()
 
     async def changed(self, connection: db.Connection) -> None:
         """Tell every process at commit that what it keeps is old; this one forgets it at once.
@@ -375,5 +459,5 @@ class Directory:
             if await waiter.wait(TTL_SECONDS):
                 self.invalidate()
             else:
-                for cache in (self._principals, self._instances, self._hooks):
+                for cache in (self._principals, self._instances, self._hooks, self._zapi):
                     cache.sweep()

@@ -110,6 +110,7 @@ def _context(found: sealed.Sealed) -> bytes:
     contexts = {
         "server": directory.server_context,
         "connection": directory.connection_context,
+        "zapi": directory.zapi_context,
         "webhook": _webhook_context,
         "webhook_previous": _webhook_context,
     }

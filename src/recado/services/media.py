@@ -41,8 +41,10 @@ FETCH_SECONDS = 300.0
 LEASE = timedelta(seconds=FETCH_SECONDS + 60)
 LINK_SECONDS = 300
 
+#: The type of what neither its bytes nor anybody's word tells more of.
+UNKNOWN_TYPE = "application/octet-stream"
+
 _HEAD_BYTES = 8_192
-_UNKNOWN_TYPE = "application/octet-stream"
 #: What the bytes of many kinds of document look like; then the declared type tells more.
 _CONTAINERS = frozenset({"application/zip", "application/x-ole-storage", "application/gzip", "text/plain"})
 _TYPE = re.compile(r"^[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+\"-]+)*$", re.ASCII)
@@ -57,7 +59,7 @@ class Stored:
 
     def __init__(self, runtime: Runtime, row: media.Media) -> None:
         assert row.path is not None, "only ready media is opened"
-        self.mime_type = row.mime_type or _UNKNOWN_TYPE
+        self.mime_type = row.mime_type or UNKNOWN_TYPE
         self.filename = row.filename or str(row.id)
         self.size = row.size or 0
         self.sha256 = row.sha256 or ""
@@ -87,8 +89,8 @@ async def store_bytes(
 ) -> media.Media:
     """Keep a file and return its row. Raises `TooLarge`, `Invalid` for an empty file, or `Unavailable`."""
     media_id = MediaId(ids.new())
-    path = _path(company_id, media_id)
-    inspected = _Inspected(_once(data) if isinstance(data, bytes) else data, runtime.settings.max_media_bytes)
+    path = path_of(company_id, media_id)
+    inspected = Inspected(_once(data) if isinstance(data, bytes) else data, runtime.settings.max_media_bytes)
     try:
         await runtime.media.put(path, inspected.chunks())
     except StorageFailed as error:
@@ -97,7 +99,7 @@ async def store_bytes(
     if not inspected.size:
         await runtime.media.delete(path)
         raise invalid("file", "is empty")
-    mime_type = _mime_type(inspected.head, declared_type)
+    mime_type = mime_type_of(inspected.head, declared_type)
     try:
         async with runtime.db.tenant(company_id) as connection:
             return await media.insert_stored(
@@ -105,7 +107,7 @@ async def store_bytes(
                 company_id,
                 media_id,
                 mime_type=mime_type,
-                filename=_filename(filename, media_id, mime_type),
+                filename=filename_of(filename, media_id, mime_type),
                 size=inspected.size,
                 sha256=inspected.sha256,
                 path=path,
@@ -157,9 +159,21 @@ async def link(runtime: Runtime, company_id: CompanyId, media_id: UUID, instance
     if row.status != "ready":
         raise NotFound(f"The file could not be fetched: {row.error}", code="media_failed")
     expires = int(time.time()) + LINK_SECONDS
+    return f"/media/{company_id}/{media_id}?expires={expires}&signature={_sign(runtime, company_id, media_id, expires)}"
+
+
+def signed_url(runtime: Runtime, company_id: UUID, media_id: UUID, mime_type: str | None, seconds: int) -> str:
+    """The address of a file for whoever has no token: it works for so long, and ends as a file of its type does, because
+    many programs look there for what it is."""
+    expires = int(time.time()) + seconds
+    ending = mimetypes.guess_extension((mime_type or "").partition(";")[0].strip()) or ""
+    signature = _sign(runtime, company_id, media_id, expires)
+    return f"{runtime.settings.base_url}/media/{company_id}/{media_id}/{expires}/{signature}{ending}"
+
+
+def _sign(runtime: Runtime, company_id: UUID, media_id: UUID, expires: int) -> str:
     seal = runtime.keyring.encrypt(b"", _link_context(company_id, media_id, expires))
-    signature = base64.urlsafe_b64encode(seal).rstrip(b"=").decode()
-    return f"/media/{company_id}/{media_id}?expires={expires}&signature={signature}"
+    return base64.urlsafe_b64encode(seal).rstrip(b"=").decode()
 
 
 async def open_link(
@@ -197,12 +211,12 @@ async def fetch(runtime: Runtime, claimed: media.Claimed) -> None:
         owner = await media.owner(connection, claimed)
     source = await _connection(runtime, claimed, owner)
     kind = source.server.kind if source is not None else "other"
-    path = _path(claimed.company_id, claimed.id)
-    inspected: _Inspected | None = None
+    path = path_of(claimed.company_id, claimed.id)
+    inspected: Inspected | None = None
     why, retryable = "", True
     try:
         async with asyncio.timeout(FETCH_SECONDS):
-            inspected = _Inspected(_chunks(runtime, source, claimed), runtime.settings.max_media_bytes)
+            inspected = Inspected(_chunks(runtime, source, claimed), runtime.settings.max_media_bytes)
             await runtime.media.put(path, inspected.chunks())
     except TooLarge as error:
         why, retryable = error.detail, False
@@ -231,10 +245,10 @@ async def fetch(runtime: Runtime, claimed: media.Claimed) -> None:
 
 
 async def _finish(
-    runtime: Runtime, claimed: media.Claimed, owner: media.Owner | None, kind: str, path: str, stored: "_Inspected"
+    runtime: Runtime, claimed: media.Claimed, owner: media.Owner | None, kind: str, path: str, stored: "Inspected"
 ) -> None:
-    mime_type = _mime_type(stored.head, claimed.mime_type)
-    filename = _filename(claimed.filename, claimed.id, mime_type)
+    mime_type = mime_type_of(stored.head, claimed.mime_type)
+    filename = filename_of(claimed.filename, claimed.id, mime_type)
     facts = {"mime_type": mime_type, "filename": filename, "size": stored.size, "sha256": stored.sha256}
     async with runtime.db.work() as connection:
         ready = await media.make_ready(
@@ -288,7 +302,7 @@ def _chunks(runtime: Runtime, source: Connection | None, claimed: media.Claimed)
 # --- files --------------------------------------------------------------------------------------------
 
 
-class _Inspected:
+class Inspected:
     """Bytes on their way: counted, limited and hashed, the first of them kept to find the type by."""
 
     def __init__(self, source: AsyncIterator[bytes], most: int) -> None:
@@ -325,7 +339,8 @@ async def _continued(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[
         yield chunk
 
 
-def _path(company_id: CompanyId, media_id: MediaId) -> str:
+def path_of(company_id: CompanyId, media_id: MediaId) -> str:
+    """Where a file is in media storage."""
     return f"{company_id}/{media_id}"
 
 
@@ -333,19 +348,19 @@ def _link_context(company_id: UUID, media_id: UUID, expires: int) -> bytes:
     return f"media-link:{company_id}:{media_id}:{expires}".encode()
 
 
-def _mime_type(head: bytes, declared: str | None) -> str:
+def mime_type_of(head: bytes, declared: str | None) -> str:
     """What the bytes are. The declared type counts where the bytes say nothing, or only name a container."""
     declared = declared.strip().lower() if declared else None
     if declared is not None and not _TYPE.match(declared):
         declared = None
     sniffed = filetype.guess_mime(head) if head else None
     if sniffed is None or sniffed in _CONTAINERS:
-        return declared or sniffed or _UNKNOWN_TYPE
+        return declared or sniffed or UNKNOWN_TYPE
     # "audio/ogg; codecs=opus" says more than "audio/ogg".
     return declared if declared is not None and declared.partition(";")[0].strip() == sniffed else str(sniffed)
 
 
-def _filename(given: str | None, media_id: MediaId, mime_type: str) -> str:
+def filename_of(given: str | None, media_id: MediaId, mime_type: str) -> str:
     """A name that is safe to offer: no folders, no control characters, and some name in any case."""
     name = _UNSAFE.sub("_", given or "").strip(" .")
     if name:

@@ -1,6 +1,6 @@
 """Operations beyond messages: asked of the provider behind an instance while the caller waits.
 
-Nothing of them is stored. What the provider of the connection in use does not have is refused by name, so that a
+Nothing of them is stored; what is asked often can be remembered for a while (`remembered`). What the provider of the connection in use does not have is refused by name, so that a
 caller who switches providers learns of it at once.
 """
 
@@ -19,6 +19,7 @@ from recado.domain.operations import Area, Picture
 from recado.domain.provider import CallFailed, Connection
 from recado.services import media
 from recado.services.directory import Principal
+from recado.services.remembering import Remembered
 from recado.services.runtime import Runtime
 from recado.store import contacts
 
@@ -29,6 +30,8 @@ P = ParamSpec("P")
 #: What a person in the address book is called, in the order in which providers understand it best.
 _ADDRESSES = ("group", "phone", "lid", "bsuid")
 _LARGEST_PICTURE = 5_000_000
+#: How the names of operations begin that change nothing at the provider.
+_ASKING = ("list_", "get_", "check_", "preview_", "search_")
 
 
 async def call(
@@ -61,6 +64,30 @@ async def call(
         raise ProviderFailed(f"{view.active.kind}: {error.why}", code=error.code) from error
     except TimeoutError:
         raise ProviderFailed(f"{view.active.kind} did not answer in time.", code="provider_timeout") from None
+    finally:
+        # What failed may have been done all the same.
+        if not name.startswith(_ASKING):
+            runtime.answers.forget(wanted)
+
+
+async def remembered(
+    runtime: Runtime,
+    principal: Principal,
+    instance_id: UUID,
+    operation: Callable[Concatenate[A, Connection, P], Awaitable[T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Remembered[T]:
+    """As `call`, for an operation that asks: answered from memory while that is fresh, and with an older answer where the
+    provider fails (`remembering`). The arguments must be hashable. Raises as `call`."""
+    wanted = principal.check_instance(instance_id)
+    view = await runtime.directory.instance(principal.company, wanted)
+    # Another connection may be another phone, or a provider that tells more.
+    via = None if view.active is None else view.active.id
+    question = (principal.company, via, operation.__name__, args, tuple(sorted(kwargs.items())))
+    return await runtime.answers.recall(
+        wanted, question, lambda: call(runtime, principal, wanted, operation, *args, **kwargs)
+    )
 
 
 async def supported(runtime: Runtime, principal: Principal, instance_id: UUID) -> list[str]:

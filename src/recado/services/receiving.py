@@ -17,7 +17,7 @@ import structlog
 
 from recado.domain import events
 from recado.domain.ids import CompanyId, InstanceId, MessageId
-from recado.services import merging, recording, repeats, routing
+from recado.services import merging, recording, remembering, repeats, routing
 from recado.services.routing import LONGEST_ERROR, Item, Result
 from recado.services.runtime import Runtime
 from recado.store import cold, contacts, conversations, db, inbox, liveness, raw_webhooks, receipts
@@ -47,7 +47,9 @@ class Done(msgspec.Struct, kw_only=True):
 
     blocked    there was work, and other processes are at it
     deferred   receipts wait for a sender's transaction to end: sweep soon
+    changed    instances of which providers told a change that makes remembered answers old
     found      provider ids learned here whose receipts may have come before: settle them
+    reacting   what came in for instances that react to it (`services.zapi.reacting`)
     after      the source to go on behind
     """
 
@@ -57,7 +59,9 @@ class Done(msgspec.Struct, kw_only=True):
     blocked: bool = False
     deferred: bool = False
     released: bool = False
+    changed: set[InstanceId] = set()
     found: list[tuple[CompanyId, InstanceId, str, MessageId]] = []
+    reacting: list[Item] = []
     after: UUID = inbox.START
 
 
@@ -178,7 +182,9 @@ async def _one_by_one(
         total.media += done.media
         total.deferred |= done.deferred
         total.released |= done.released
+        total.changed |= done.changed
         total.found += done.found
+        total.reacting += done.reacting
     await event_log.insert(connection, refused)
     return total
 
@@ -199,6 +205,8 @@ def _wake(runtime: Runtime, done: Done) -> None:
         runtime.signals.set("media")
     if done.released:
         runtime.signals.set("lanes")
+    for instance_id in done.changed:
+        runtime.answers.forget(instance_id)
 
 
 # --- one batch ----------------------------------------------------------------------------------------
@@ -238,6 +246,8 @@ async def _process(
     told = [event for result in results for event in result.told]
     told += [item.told for item in items if item.told is not None]
     await event_log.insert(connection, told)
+    done.changed = {item.route.instance_id for item in items if item.event.type in remembering.CHANGES}
+    done.reacting = [item for item in items if item.route.reactions]
     _count(raws, results, items)
     return done
 

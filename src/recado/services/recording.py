@@ -328,7 +328,8 @@ def _about_event(item: Item, event: events.Edited | events.Deleted | events.Reac
         case events.Deleted():
             data = {"message": {"id": item.message_id, **told}}
         case events.Reacted():
-            data = {"reaction": {"emoji": event.emoji, "message_id": item.message_id, "from_me": event.from_me, **told}}
+            reaction = {"emoji": event.emoji, "message_id": item.message_id, "from_me": event.from_me, **told}
+            data = {"reaction": {**reaction, "extra": event.extra} if event.extra else reaction}
     return NewEvent(
         company_id=item.route.company_id,
         type=event.type,

@@ -10,6 +10,7 @@ from recado.domain.provider import Provider
 from recado.kit.crypto import Keyring
 from recado.kit.http import Http
 from recado.kit.signals import Signals
+from recado.services.remembering import Memory
 from recado.store.db import Database
 from recado.store.media_storage import MediaStorage
 
@@ -30,3 +31,4 @@ class Runtime(msgspec.Struct, kw_only=True):
     media: MediaStorage
     directory: "Directory"
     limiter: "Limiter"
+    answers: Memory = msgspec.field(default_factory=Memory)

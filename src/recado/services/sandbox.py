@@ -7,7 +7,7 @@ phones are driven is in `services/sandbox_phones.py`.
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -19,10 +19,10 @@ from recado.domain.ids import CompanyId, ConnectionId, InstanceId, MessageId
 from recado.domain.provider import Connection, ConnectionState
 from recado.domain.states import ConnectionStatus
 from recado.kit.signals import Signals
-from recado.providers.sandbox import adapter, webhooks
-from recado.services import connections
+from recado.providers.sandbox import adapter, things, webhooks, world
+from recado.services import connections, sandbox_world
 from recado.services.runtime import Runtime
-from recado.store import db, sandbox
+from recado.store import db, sandbox, sandbox_things
 
 PAIRING_SECONDS = 60
 #: The signal that something was scheduled. Without it, as between processes, it is found within half a second.
@@ -45,7 +45,7 @@ def _reaching() -> Iterator[None]:
     try:
         yield
     except db.AWAY as error:
-        raise adapter.Unreachable(f"The sandbox's database is away ({type(error).__name__}).") from error
+        raise world.Unreachable(f"The sandbox's database is away ({type(error).__name__}).") from error
 
 
 class Phones:
@@ -146,6 +146,24 @@ class Phones:
         """How many messages phones got from the connection, and wrote to it."""
         with _reaching():
             return await sandbox.chats(self._db.worker, connection.company_id, connection.id)
+
+    async def name(self, connection: Connection) -> str:
+        """What the account calls itself."""
+        with _reaching():
+            async with self._db.work() as transaction:
+                session = await sandbox.session(transaction, connection.company_id, connection.id)
+                number, kind = (session and session.phone) or "", things.Account.kind
+                kept = await sandbox_things.get(transaction, connection.company_id, number, kind, "")
+        return (msgspec.convert(kept, things.Account) if kept else things.Account()).name
+
+    @contextlib.asynccontextmanager
+    async def visit(self, connection: Connection, *, changing: bool) -> AsyncIterator[world.World]:
+        """A visit of the connection's account to the world of `services.sandbox_world`."""
+        with _reaching():
+            async with sandbox_world.visit(self._db, connection, changing=changing, at=self._now()) as visit:
+                yield visit
+        if visit.told:
+            self._signals.set(TOPIC)
 
     async def ping(self) -> None:
         """Nothing, when all is well."""

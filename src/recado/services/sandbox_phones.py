@@ -19,13 +19,19 @@ from recado.domain.ids import CompanyId, InstanceId, MessageId
 from recado.domain.states import ConnectionStatus
 from recado.providers.sandbox import samples, webhooks
 from recado.services import sandbox as sessions
+from recado.services import sandbox_world
 from recado.store import db, sandbox
 
 #: How long "typing…" stays on a phone.
 TYPING_SECONDS = 25
 
-#: What a phone can write. Templates are a business's, and what a forward or a pin speaks of is the instance's own.
-WRITABLE = frozenset(content.KINDS) - {"forward", "pin", "template"}
+#: What a phone can write. Templates, carousels and updates of orders are a business's, and what the others speak of is
+#: the instance's own.
+WRITABLE = (
+    frozenset(content.KINDS)
+    - {"forward", "pin", "template", "carousel", "channel_invite", "order_update"}
+    - {"poll_vote", "event_response", "event_edit", "button_reply"}
+)
 
 _UNSET = msgspec.UNSET
 _Unset = msgspec.UnsetType
@@ -172,7 +178,10 @@ async def put_phone(
     )
     async with database.tenant(company_id) as transaction:
         await sandbox.lock(transaction, company_id)
+        was = await sandbox.phone(transaction, company_id, number)
         await sandbox.put_phone(transaction, company_id, number, phone)
+        if was.connected != behaviour.connected:
+            await sandbox_world.tell_watchers(transaction, company_id, number, behaviour.connected, at=at)
         if behaviour.connected:
             await sandbox.arrive_waiting(transaction, company_id, number, at)
             await sandbox.release(transaction, company_id, number=number, at=at)
@@ -221,7 +230,8 @@ async def received(
 async def write(
     database: db.Database, company_id: CompanyId, number: str, message: PhoneMessage, *, at: datetime | None = None
 ) -> WrittenView:
-    """A phone writes to an instance: its webhook goes out now, or when both are connected again.
+    """A phone writes to an instance: its webhook goes out now, or when both are connected again; never from a phone that
+    the instance blocked, which is not told so.
 
     Raises `Invalid` for content that its kind cannot have, `NotFound` and `Conflict` for the instance.
     """
@@ -247,6 +257,12 @@ async def write(
         session = session or next((s for s in found if s.paired), None)
         if session is None:
             raise sessions.not_paired(instance_id)
+        written = WrittenView(
+            id=webhooks.provider_id(id), instance_id=instance_id, from_=number, type=message.type, created_at=at
+        )
+        account = sandbox_world.Visit(transaction, company_id, session.connection_id, session.phone or "", at)
+        if await sandbox_world.has_blocked(account, number):
+            return written
         is_on = await sandbox.keep_connected(transaction, company_id, number)
         await sandbox.write(
             transaction,
@@ -257,6 +273,7 @@ async def write(
             type=message.type,
             content=plain,
             media=media[1] if media else None,
+            name=message.name,
             at=at,
         )
         job = sandbox.NewJob(
@@ -268,9 +285,7 @@ async def write(
             number=number,
         )
         await sandbox.schedule(transaction, job)
-    return WrittenView(
-        id=webhooks.provider_id(id), instance_id=instance_id, from_=number, type=message.type, created_at=at
-    )
+    return written
 
 
 def _content(message: PhoneMessage) -> Any:

@@ -50,7 +50,7 @@ from recado.domain.provider import (
 from recado.domain.states import SENDING, MessageStatus
 from recado.kit import backoff
 from recado.kit.breaker import Breaker
-from recado.services import addressing, connections, media, reaching
+from recado.services import addressing, connections, media, media_links, reaching
 from recado.services.accepting import event_data, pacing_of
 from recado.services.directory import ConnectionView, InstanceView
 from recado.services.runtime import Runtime
@@ -97,7 +97,7 @@ class Sender:
             if isinstance(settled, outbox.Finish):
                 return settled
             claimed = settled
-        elif claimed.interrupted:
+        elif claimed.interrupted and not _to_fetch(claimed):
             return await self._interrupted(claimed, view, view.active)
         try:
             ready = await self._ready(claimed, view, view.active)
@@ -115,6 +115,10 @@ class Sender:
         self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView
     ) -> Outgoing | outbox.Finish:
         """What is to be sent now, with all done that goes before the call; or the finish when nothing is."""
+        if _to_fetch(claimed):
+            fetched = await self._fetch(claimed, view, active)
+            if fetched is not None:
+                return fetched
         if not await reaching.may_go(self._runtime, view, active, claimed):
             return self._passed_over(claimed)
         provider = self._runtime.providers[active.kind]
@@ -132,6 +136,21 @@ class Sender:
         if len(view.connections) > 1 and not await self._record(claimed, active):
             return outbox.Finish(claimed=claimed, done=False, not_before=_MIN)
         return prepared
+
+    async def _fetch(self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView) -> outbox.Finish | None:
+        """Fetch the link that a message names, once, and come back to send it: a fetch and a call each have a lease of
+        their own. None where its provider cannot send the kind anyway."""
+        able = capabilities_of(self._runtime.providers[active.kind], active.connection)
+        if claimed.type not in able.kinds:
+            return None
+        content = msgspec.convert(claimed.content, contents.MediaContent)
+        started_at, started = datetime.now(UTC), time.perf_counter()
+        unfit = await media_links.fetch(self._runtime, claimed, content, able.media.get(claimed.type))
+        if unfit is not None:
+            duration_ms = (time.perf_counter() - started) * 1000
+            return await self._decide(claimed, view, active, _storable(unfit), started_at, duration_ms)
+        doubt = claimed.unproven_at is not None
+        return outbox.Finish(claimed=claimed, done=False, next_at=datetime.now(UTC), not_before=_MIN, unproven=doubt)
 
     async def _unprepared(
         self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView, error: Exception
@@ -315,7 +334,7 @@ class Sender:
                 await outbox.mark_resent(connection, claimed.company_id, claimed.message_id)
             return claimed
         # It leaves the queue as unproven and waits for a receipt, or for a person.
-        return outbox.Finish(claimed=claimed, done=True, not_before=_MIN)
+        return outbox.Finish(claimed=claimed, done=True, not_before=_MIN, **self._unproven_for_good(claimed))
 
     async def _find(
         self, claimed: outbox.Claimed, view: InstanceView, tried: ConnectionView
@@ -335,7 +354,12 @@ class Sender:
         """None while the message has attempts left; else it leaves the queue as it is, unproven."""
         if claimed.attempts < view.settings.max_attempts:
             return None
-        return outbox.Finish(claimed=claimed, done=True, not_before=_MIN)
+        return outbox.Finish(claimed=claimed, done=True, not_before=_MIN, **self._unproven_for_good(claimed))
+
+    def _unproven_for_good(self, claimed: outbox.Claimed) -> dict[str, Any]:
+        """The event of a message that leaves the queue as unproven: only a receipt will say more of it."""
+        event = self._event(claimed, MessageStatus.UNPROVEN, {})
+        return {"event_type": "message.unproven", "event": {**event, "final": True}}
 
     def _policy(self, view: InstanceView, provider: Provider) -> str:
         default = "at_least_once" if provider.capabilities.deduplicates else "at_most_once"
@@ -429,7 +453,8 @@ class Sender:
         """It ends as a dead letter. Where an earlier try may have arrived, that would invite to send it twice: it leaves the
         queue as what it is, unproven, and the attempt tells what became of this try."""
         if claimed.unproven_at is not None:
-            return outbox.Finish(**attempt, done=True, status=MessageStatus.UNPROVEN, spent=1, code=code, why=why)
+            told = self._unproven_for_good(claimed)
+            return outbox.Finish(**attempt, done=True, status=MessageStatus.UNPROVEN, spent=1, code=code, why=why, **told)
         error = {"code": code, "why": why}
         return outbox.Finish(
             **attempt,
@@ -498,6 +523,11 @@ class Sender:
         )
         data["message"].update(more)
         return data
+
+
+def _to_fetch(claimed: outbox.Claimed) -> bool:
+    """Whether its link is still to be fetched: then it was never sent."""
+    return claimed.type in contents.MEDIA_KINDS and claimed.content.get("fetch", False)
 
 
 async def _referenced(connection: db.Connection, claimed: outbox.Claimed, reference: str) -> Referenced | None:

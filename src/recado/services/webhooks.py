@@ -30,7 +30,8 @@ Status = Literal["active", "paused"]
 
 
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint. `secret` is there only when it was just made; `failing_since` while the endpoint takes nothing."""
+    """An endpoint. `secret` is there only when it was just made; `failing_since` while the endpoint takes nothing.
+    `callbacks` are those of Z-API that one of the format `zapi` takes; it is set up on the Z-API surface."""
 
     id: WebhookId
     url: str
@@ -42,6 +43,7 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     failing_since: datetime | None
     previous_secret_until: datetime | None
     created_at: datetime
+    callbacks: list[str]
     secret: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -56,14 +58,17 @@ class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one endpoint. `next_at` is when its conversation's queue is looked at next."""
+    """One event on its way to one endpoint. `next_at` is when its conversation's queue is looked at next; `callback` is
+    what the event is told as at an endpoint of the format `zapi`, and `reason` why it was skipped there."""
 
     id: DeliveryId
     webhook_id: WebhookId
     event_id: UUID
     type: str | None
+    callback: str | None
     sequence: int
     status: str
+    reason: str | None
     attempts: list[AttemptView]
     next_at: datetime | None
     created_at: datetime
@@ -107,7 +112,7 @@ async def create(
     """Register an endpoint; the answer is the only one that shows its secret. Raises `Invalid` or `NotFound`."""
     if format != "recado":
         raise invalid("format", f"Only recado is known, not {format[:50]!r}.", code="unknown_format")
-    _check_url(url)
+    check_url(url)
     _check_events(filter)
     instance = _instance_of(principal, instance_id)
     webhook_id, secret = WebhookId(ids.new()), signing.make_secret()
@@ -121,7 +126,7 @@ async def create(
                 url=url,
                 events=_distinct(filter),
                 format=format,
-                secret=_seal(runtime, webhook_id, secret),
+                secret=seal(runtime, webhook_id, secret),
             )
     except asyncpg.ForeignKeyViolationError:
         raise no_instance(instance or UUID(int=0)) from None
@@ -153,15 +158,17 @@ async def update(
     filter: list[str] | None = None,
     status: Status | None = None,
 ) -> WebhookView:
-    """Change what is given. Made active again, an endpoint gets its backlog at once. Raises `Invalid` or `NotFound`."""
+    """Change what is given. Made active again, an endpoint gets its backlog at once. Raises `Invalid`, `NotFound`, or
+    `Conflict` for the address or the events of one that is set up on the Z-API surface."""
     if url is not None:
-        _check_url(url)
+        check_url(url)
     if filter is not None:
         _check_events(filter)
     company_id = principal.company
     async with runtime.db.tenant(company_id) as connection:
         current = await _lock(connection, principal, webhook_id)
         if url is not None or filter is not None:
+            _check_own(current)
             await webhooks.update(
                 connection, company_id, webhook_id,
                 url=current.url if url is None else url,
@@ -180,9 +187,9 @@ async def update(
 
 
 async def delete(runtime: Runtime, principal: Principal, webhook_id: UUID) -> None:
-    """Forget an endpoint and what waits for it. Raises `NotFound`."""
+    """Forget an endpoint and what waits for it. Raises `NotFound`, or `Conflict` for one of the Z-API surface."""
     async with runtime.db.tenant(principal.company) as connection:
-        await _lock(connection, principal, webhook_id)
+        _check_own(await _lock(connection, principal, webhook_id))
         await webhooks.retire(connection, principal.company, webhook_id)
         await deliveries.park(connection, principal.company, webhook_id)
     log.info("webhook_deleted", webhook_id=str(webhook_id), company_id=str(principal.company))
@@ -199,7 +206,7 @@ async def rotate_secret(
             connection,
             principal.company,
             webhook_id,
-            secret=_seal(runtime, current.id, secret),
+            secret=seal(runtime, current.id, secret),
             previous_until=datetime.now(UTC) + timedelta(seconds=overlap_seconds),
         )
     assert changed is not None, "the row is locked"
@@ -306,6 +313,7 @@ async def replay(runtime: Runtime, principal: Principal, webhook_id: UUID, *, si
             since=ids.lowest(max(since, datetime.fromtimestamp(0, UTC))),
             parked=webhook.status == "paused",
             limit=REPLAY_AT_ONCE,
+            callbacks=webhook.callbacks,
         )
         await webhooks.notify(connection, "deliveries")
     runtime.signals.set("deliveries")
@@ -370,6 +378,15 @@ async def _lock(connection: db.Connection, principal: Principal, webhook_id: UUI
     )
 
 
+def _check_own(webhook: webhooks.Webhook) -> None:
+    """What Z-API clients set up is changed where they did: the instance's settings say the same."""
+    if webhook.format == "zapi":
+        raise Conflict(
+            f"Webhook {webhook.id} is set up on the Z-API surface; change it there (PUT …/update-webhook-…).",
+            code="zapi_webhook",
+        )
+
+
 def _found(webhook: webhooks.Webhook | None, webhook_id: UUID) -> webhooks.Webhook:
     if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id}.", code="webhook_not_found")
@@ -388,7 +405,8 @@ def _instance_of(principal: Principal, instance_id: UUID | None) -> InstanceId |
     return principal.instance_id if instance_id is None else principal.check_instance(instance_id)
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise `Invalid` for what is no address of an endpoint."""
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -414,7 +432,8 @@ def _distinct(filter: list[str]) -> list[str]:
     return list(dict.fromkeys(filter))
 
 
-def _seal(runtime: Runtime, webhook_id: WebhookId, secret: str) -> bytes:
+def seal(runtime: Runtime, webhook_id: WebhookId, secret: str) -> bytes:
+    """An endpoint's signing secret as it is stored."""
     return runtime.keyring.encrypt(secret.encode(), delivering.secret_context(webhook_id))
 
 
@@ -430,6 +449,7 @@ def _view(row: webhooks.Webhook, secret: str | msgspec.UnsetType = msgspec.UNSET
         failing_since=row.failing_since,
         previous_secret_until=row.previous_until,
         created_at=row.created_at,
+        callbacks=row.callbacks,
         secret=secret,
     )
 
@@ -440,8 +460,10 @@ def _delivery_view(row: deliveries.Delivery, attempts: list[deliveries.Attempt])
         webhook_id=row.webhook_id,
         event_id=row.event_id,
         type=row.type,
+        callback=row.callback,
         sequence=row.sequence,
         status=row.status,
+        reason=row.last_error if row.status == "skipped" else None,
         attempts=[
             AttemptView(number=one.number, at=one.at, duration_ms=one.duration_ms, status=one.status, error=one.error)
             for one in attempts

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from recado.domain.ids import CompanyId, ConversationId, DeliveryId, EventId, InstanceId, WebhookId
+from recado.domain.ids import CompanyId, ConversationId, DeliveryId, EventId, InstanceId, MessageId, WebhookId
 from recado.store import db, queries
 
 Q = queries.load("deliveries")
@@ -22,7 +22,8 @@ TEST_LANE = "test"
 #: Where a walk over all endpoints starts.
 START = (UUID(int=0), UUID(int=0))
 
-Status = Literal["pending", "delivered", "failed"]
+#: `skipped`: an endpoint of the format zapi was not to be told of the event, so nothing was posted.
+Status = Literal["pending", "delivered", "failed", "skipped"]
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,8 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery in flight, with its endpoint and event. It is the claimer's until the lease ends.
 
     `attempts` counts those since the delivery was made or last put back, the first of them at `first_at`; `number`
-    is that of the attempt to make. The event's own fields are None when its retention is over.
+    is that of the attempt to make. The event's own fields are None when its retention is over. `callback` is what the
+    event is told as at an endpoint of the format zapi; a test has none.
     """
 
     company_id: CompanyId
@@ -59,6 +61,9 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: ConversationId | None
     sequence: int | None
     data: str | None
+    format: str
+    callback: str | None
+    message_id: MessageId | None
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +108,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: datetime | None
     next_at: datetime | None
     type: str | None
+    callback: str | None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,11 +240,29 @@ async def replay(
     since: UUID,
     parked: bool,
     limit: int,
+    callbacks: Sequence[str] = (),
 ) -> Replayed:
-    """Queue the events from the id `since` on that match a filter, except those that wait already."""
-    row = await connection.fetchrow(Q.replay, company_id, webhook_id, since, instance_id, list(events), parked, limit)
+    """Queue the events from the id `since` on that match a filter, except those that wait already; at an endpoint of the
+    format zapi, once for each of its `callbacks` that an event becomes."""
+    row = await connection.fetchrow(
+        Q.replay, company_id, webhook_id, since, instance_id, list(events), parked, limit, list(callbacks)
+    )
     assert row is not None, "an aggregate gives a row"
     return Replayed(**row)
+
+
+async def move(
+    connection: db.Connection,
+    company_id: CompanyId,
+    source: UUID,
+    target: UUID,
+    callbacks: Sequence[str],
+    *,
+    parked: bool,
+) -> None:
+    """Give what waits at one endpoint for some callbacks to another, in its order, with a fresh run of retries."""
+    for row in await connection.fetch(Q.move, company_id, source, target, list(callbacks)):
+        await wake_lane(connection, company_id, target, row["lane_key"], parked=parked)
 
 
 async def get(

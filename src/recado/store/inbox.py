@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from recado.domain.ids import CompanyId, ConnectionId, InstanceId, RawWebhookId, ServerId
 from recado.domain.states import SENDING
+from recado.domain.zapi import REACTIONS
 from recado.store import db, queries
 
 Q = queries.load("inbox")
@@ -42,7 +44,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection that events may belong to. `proven`: its provider was asked, and its credentials are good."""
+    """A connection that events may belong to. `proven`: its provider was asked, and its credentials are good.
+    `reactions` are the settings of `domain.zapi.REACTIONS` that are on for its instance."""
 
     company_id: CompanyId
     id: ConnectionId
@@ -51,6 +54,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     account: str | None
     proven: bool
+    reactions: Sequence[str] = ()
 
 
 async def store(connection: db.Connection, webhooks: Sequence[NewWebhook]) -> None:
@@ -111,7 +115,12 @@ async def routes(
         [account for _, account in accounts],
         list(SENDING),
     )
-    return [Route(**row) for row in rows]
+    return [_route(**row) for row in rows]
+
+
+def _route(*, settings: dict[str, Any] | None, **row: Any) -> Route:
+    reactions = [name for name in REACTIONS if settings.get(name)] if settings else ()
+    return Route(reactions=reactions, **row)
 
 
 async def measure(connection: db.Connection) -> tuple[int, datetime | None]:

@@ -96,9 +96,12 @@ async def insert_stored(
     size: int,
     sha256: str,
     path: str,
+    message_id: MessageId | None = None,
 ) -> Media:
-    """Write the row of a file that is stored already."""
-    row = await connection.fetchrow(Q.insert_stored, company_id, media_id, mime_type, filename, size, sha256, path)
+    """Write the row of a file that is stored already; `message_id` where it belongs to a message."""
+    row = await connection.fetchrow(
+        Q.insert_stored, company_id, media_id, mime_type, filename, size, sha256, path, message_id
+    )
     assert row is not None, "INSERT … RETURNING gives a row"
     return Media(**row)
 

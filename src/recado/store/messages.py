@@ -63,6 +63,13 @@ async def find(connection: db.Connection, company_id: UUID, instance_id: UUID, r
     return found or await connection.fetchrow(Q.find_by_provider_id, company_id, instance_id, reference)
 
 
+async def find_by_client_id(
+    connection: db.Connection, company_id: UUID, instance_id: UUID, client_id: str
+) -> Any | None:
+    """As `find`, by the id that its client gave the message."""
+    return await connection.fetchrow(Q.find_by_client_id, company_id, f"client:{instance_id}:{client_id}")
+
+
 async def list_attempts(connection: db.Connection, company_id: UUID, message_id: UUID) -> list[Any]:
     """The attempts of a message, first first."""
     return await connection.fetch(Q.list_attempts, company_id, message_id)

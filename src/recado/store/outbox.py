@@ -4,8 +4,8 @@ The life of a lane row, and the two traps in it, are described in docs/explanati
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,8 @@ Q = queries.load("outbox")
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What few messages have. `fingerprint` is the SHA-256, in hex, of the body that `idempotency_key` came with;
-    `fallback` lets the message go as text at a provider that cannot render it."""
+    `fallback` lets the message go as text at a provider that cannot render it; `pause_ms` is how long its lane rests
+    behind it, None where pacing decides."""
 
     reply_to: str | None = None
     client_id: str | None = None
@@ -27,6 +28,7 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     send_at: datetime | None = None
     delay_ms: int = 0
     typing_ms: int = 0
+    pause_ms: int | None = None
     fallback: bool = False
     idempotency_key: str | None = None
     fingerprint: str | None = None
@@ -130,7 +132,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     status        the message's new status, unless a receipt was faster; None leaves it
     spent         1 when an attempt was used up
     next_at       when the lane is looked at next; None: as soon as pacing allows, if anything waits
-    not_before    pacing: the earliest time of the lane's next send
+    not_before    pacing: the earliest time of the lane's next send, unless the message has left and names a pause itself
     unproven      it may have been sent and stays at the head of its lane until that is settled
     attempt_id    None when no call was made
     """
@@ -211,6 +213,20 @@ async def has_fallback(connection: db.Connection, company_id: CompanyId, message
     return bool(await connection.fetchval(Q.has_fallback, company_id, message_id))
 
 
+async def keep_content(connection: db.Connection, claimed: Claimed, content: Any) -> bool:
+    """Write what a claimed message carries from now on, as plain data. False: the claim is over, and nothing was written."""
+    kept = await connection.fetchval(
+        Q.keep_content,
+        claimed.company_id,
+        claimed.instance_id,
+        claimed.key,
+        claimed.fence,
+        claimed.message_id,
+        content,
+    )
+    return kept is not None
+
+
 async def next_due(connection: db.Connection) -> datetime | None:
     """When the next lane is due; None when nothing waits."""
     due: datetime | None = await connection.fetchval(Q.next_due)
@@ -231,7 +247,8 @@ async def cancel(
 async def requeue(
     connection: db.Connection, company_id: CompanyId, messages: Sequence[tuple[MessageId, str]]
 ) -> set[MessageId]:
-    """Queue failed or unproven messages again, each in the lane named with it; return those queued."""
+    """Queue failed or unproven messages again, each in the lane named with it; return those queued. They go without the
+    delay, the typing and the pause that they were accepted with."""
     rows = await connection.fetch(
         Q.requeue, company_id, [message_id for message_id, _ in messages], [key for _, key in messages]
     )
@@ -248,3 +265,56 @@ async def list_waiting(
 ) -> list[Any]:
     """What waits for an instance, oldest first, after a message id."""
     return await connection.fetch(Q.list_waiting, company_id, instance_id, after, limit)
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a message stands in the queue of its instance: in the index of heads."""
+
+    lane_key: str
+    priority: Annotated[int, msgspec.Meta(ge=-1, le=2)]
+    due_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    message_id: UUID
+
+
+#: Before every message.
+FRONT = Place("", -1, datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+
+
+async def list_in_order(
+    connection: db.Connection,
+    company_id: CompanyId,
+    instance_id: InstanceId,
+    *,
+    after: Place = FRONT,
+    limit: int,
+    offset: int = 0,
+) -> list[Any]:
+    """What waits for an instance, with what it carries, in the order in which it is sent: that of its one lane, or one
+    lane after the other. First contacts stand in their places, also while they are held. It reads the page, and what
+    `offset` passes over. Call it last in a transaction."""
+    # Not knowing how short a page is, nor how long the queue was when it planned, the planner would rather sort all of it.
+    await connection.execute("SET LOCAL enable_sort = off")
+    return await connection.fetch(
+        Q.list_in_order,
+        company_id,
+        instance_id,
+        after.lane_key,
+        after.priority,
+        after.due_at,
+        after.message_id,
+        limit,
+        offset,
+    )
+
+
+async def count_waiting(connection: db.Connection, company_id: CompanyId, instance_id: InstanceId) -> int:
+    """How many messages wait for an instance."""
+    return int(await connection.fetchval(Q.count_waiting, company_id, instance_id))
+
+
+async def is_taken(
+    connection: db.Connection, company_id: CompanyId, instance_id: InstanceId, message_id: UUID
+) -> bool | None:
+    """Whether a waiting message is being sent, or may have been; None for one that does not wait."""
+    taken: bool | None = await connection.fetchval(Q.is_taken, company_id, instance_id, message_id)
+    return taken

@@ -210,10 +210,11 @@ async def write(
     type: str,
     content: Any,
     media: bytes | None,
+    name: str | None,
     at: datetime,
 ) -> None:
-    """Keep a message that a phone writes."""
-    await connection.execute(Q.write, company_id, id, connection_id, number, type, content, media, at)
+    """Keep a message that a phone writes, whose owner calls themselves `name`."""
+    await connection.execute(Q.write, company_id, id, connection_id, number, type, content, media, at, name)
 
 
 async def media(connection: db.Connection | db.Pool, company_id: CompanyId, id: UUID) -> bytes | None:

@@ -14,7 +14,8 @@ Q = queries.load("webhooks")
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A row. The secrets are sealed. `failing_since` is set while an endpoint takes nothing."""
+    """A row. The secrets are sealed. `failing_since` is set while an endpoint takes nothing; `callbacks` are what one of
+    the format zapi takes."""
 
     company_id: CompanyId
     id: WebhookId
@@ -29,6 +30,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     paused_reason: str | None
     failing_since: datetime | None
     created_at: datetime
+    callbacks: list[str]
 
 
 def _webhook(row: asyncpg.Record | None) -> Webhook | None:
@@ -45,10 +47,11 @@ async def insert(
     events: Sequence[str],
     format: str,
     secret: bytes,
+    callbacks: Sequence[str] = (),
 ) -> Webhook:
     """Add an endpoint. Raises `asyncpg.ForeignKeyViolationError` when the instance is not the company's."""
     row = await connection.fetchrow(
-        Q.insert_webhook, company_id, webhook_id, instance_id, url, list(events), format, secret
+        Q.insert_webhook, company_id, webhook_id, instance_id, url, list(events), format, secret, list(callbacks)
     )
     assert row is not None, "INSERT … RETURNING gives a row"
     return Webhook(**row)
@@ -81,6 +84,26 @@ async def update(
 ) -> Webhook | None:
     """Change an endpoint."""
     return _webhook(await connection.fetchrow(Q.update_webhook, company_id, webhook_id, url, list(events)))
+
+
+async def list_zapi(connection: db.Connection, company_id: CompanyId, instance_id: InstanceId) -> list[Webhook]:
+    """An instance's endpoints of the format zapi, the oldest first, held until the transaction ends."""
+    return [Webhook(**row) for row in await connection.fetch(Q.list_zapi, company_id, instance_id)]
+
+
+async def update_zapi(
+    connection: db.Connection,
+    company_id: CompanyId,
+    webhook_id: UUID,
+    *,
+    url: str,
+    events: Sequence[str],
+    callbacks: Sequence[str],
+) -> Webhook:
+    """Change an endpoint of the format zapi."""
+    row = await connection.fetchrow(Q.update_zapi, company_id, webhook_id, url, list(events), list(callbacks))
+    assert row is not None, "the row is locked"
+    return Webhook(**row)
 
 
 async def retire(connection: db.Connection, company_id: CompanyId, webhook_id: UUID) -> None:

@@ -76,6 +76,14 @@ inbound_latency = Histogram(
     registry=REGISTRY,
 )  # fmt: skip
 
+reactions = Counter(
+    "recado_reactions",
+    "What was done about what came in without being asked (auto_read_message, auto_read_status, call_reject_auto): done, "
+    "skipped, failed, dropped.",
+    ("setting", "result"),
+    registry=REGISTRY,
+)
+
 # Deliveries to companies ------------------------------------------------------------------------------
 
 webhook_delivery_attempts = Counter(
@@ -138,7 +146,7 @@ recoveries = Gauge(
     registry=REGISTRY,
 )  # fmt: skip
 media_fetches = Counter(
-    "recado_media_fetches", "Fetches of received media: ready, retry, failed.", ("kind", "result"), registry=REGISTRY
+    "recado_media_fetches", "Fetches of received media, and of links to send: ready, retry, failed.", ("kind", "result"), registry=REGISTRY
 )
 http_requests = Counter(
     "recado_http_requests", "Requests by route template and status.", ("method", "route", "status"), registry=REGISTRY

@@ -137,7 +137,7 @@ class DeliveryWorker:
                     duration_ms=seconds * 1_000,
                     status=verdict.status,
                     answer=answer.status,
-                    error=answer.error,
+                    error=answer.error or answer.skipped,
                     retry_at=verdict.retry_at,
                 ),
                 started_at + self._lease,
@@ -189,6 +189,8 @@ class DeliveryWorker:
         """What an outcome means for the endpoint as a whole."""
         if finished is None:
             log.warning("delivery_finished_late", delivery_id=str(claimed.delivery_id))
+            return
+        if answer.skipped is not None:
             return
         endpoint = (claimed.company_id, claimed.webhook_id)
         if answer.error is None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from recado.services import receiving
 from recado.services.runtime import Runtime
+from recado.services.zapi.reacting import Reactor
 from recado.store import inbox
 from recado.workers import loop
 
@@ -21,12 +22,14 @@ _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class InboundWorker:
-    """Processes raw webhooks, and applies the receipts that came before their message's provider id."""
+    """Processes raw webhooks, applies the receipts that came before their message's provider id, and lets instances react to
+    what came."""
 
     name = "inbound"
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._reactor = Reactor(runtime)
         self._waiter = runtime.signals.waiter("inbox")
         self._after = inbox.START
         self._sweep_soon = asyncio.Event()
@@ -35,14 +38,19 @@ class InboundWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; a batch under way is finished."""
-        sweeper = asyncio.create_task(loop.forever("receipts", lambda: self._sweep(stop), stop))
-        await loop.forever(self.name, lambda: self._step(stop), stop)
-        self._sweep_soon.set()
-        await sweeper
+        await self._reactor.start()
+        try:
+            sweeper = asyncio.create_task(loop.forever("receipts", lambda: self._sweep(stop), stop))
+            await loop.forever(self.name, lambda: self._step(stop), stop)
+            self._sweep_soon.set()
+            await sweeper
+        finally:
+            await self._reactor.stop()
 
     async def _step(self, stop: asyncio.Event) -> None:
         done = await receiving.work(self._runtime, after=self._after)
         self._after = done.after
+        self._reactor.take(done.reacting)
         if done.deferred:
             self._sweep_soon.set()
         if done.found:

@@ -25,7 +25,7 @@ _AT_ONCE = 64
 _LOOK_EVERY = 1.0
 _LINK_TIMEOUT = 20.0
 #: Sends whose second copy changes nothing need no proof that the first never left.
-_REPEATABLE = frozenset({"reaction", "edit", "delete", "pin"})
+_REPEATABLE = frozenset({"reaction", "edit", "delete", "pin", "poll_vote"})
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -112,6 +112,14 @@ PHONE: tuple[Row, ...] = (
         reply_to=IN_GROUP,
     ),
     sends(
+        "text that mentions everybody",
+        "text",
+        {"body": "@all vem", "mention_all": True},
+        "sendText",
+        {"number": GROUP, "text": "@all vem", "linkPreview": False, "mentionsEveryOne": True},
+        to=GROUP,
+    ),
+    sends(
         "text that quotes a picture",
         "text",
         {"body": "linda"},
@@ -393,6 +401,31 @@ REFUSED: tuple[Row, ...] = (
         "buttons",
         {"body": "?", "buttons": [{"title": "a", "id": "a"}, {"title": "b", "url": "https://example.com"}]},
         "buttons: reply buttons cannot be mixed with links and calls",
+    ),
+    refused(
+        "buttons under a picture",
+        "buttons",
+        {"body": "?", "image": "https://example.com/a.png", "buttons": [{"title": "a", "id": "a"}]},
+        "image: the server shows no media over buttons",
+    ),
+    refused(
+        "code under a picture",
+        "otp",
+        {"body": "?", "code": "1", "image": "https://example.com/a.png"},
+        "image: the server shows no picture with a code",
+    ),
+    refused(
+        "image to open once",
+        "image",
+        {"link": "https://example.com/a.png", "view_once": True},
+        "view_once: the server sends no media to be opened once",
+    ),
+    refused("story answered", "text", {"body": "b", "story": "1"}, "story: the server answers no stories"),
+    refused(
+        "text that mentions a group",
+        "text",
+        {"body": "oi", "group_mentions": [{"group": GROUP, "subject": "Avisos"}]},
+        "group_mentions: the server mentions people only",
     ),
     refused(
         "poll with too many options",

@@ -438,6 +438,64 @@ BEYOND_THE_DOCUMENT: tuple[Row, ...] = (
         to="BR.13491208655302741918",
     ),
     sends(
+        "reply under a picture",
+        "buttons",
+        {"body": "?", "image": "https://example.com/a.png", "buttons": [{"id": "1", "title": "Sim"}]},
+        post(
+            "interactive",
+            {
+                "type": "button",
+                "header": {"type": "image", "image": {"link": "https://example.com/a.png"}},
+                "body": {"text": "?"},
+                "action": {"buttons": [{"type": "reply", "reply": {"id": "1", "title": "Sim"}}]},
+            },
+        ),
+    ),
+    sends(
+        "order with all its amounts",
+        "order",
+        {
+            "reference_id": "42",
+            "body": "Seu pedido",
+            "items": [{"name": "Pão", "product_id": "p", "quantity": 2, "amount": 500}],
+            "discount": 100,
+            "tax": 50,
+            "shipping": 200,
+        },
+        post(
+            "interactive",
+            {
+                "type": "order_details",
+                "body": {"text": "Seu pedido"},
+                "action": {
+                    "name": "review_and_pay",
+                    "parameters": {
+                        "type": "digital-goods",
+                        "payment_type": "br",
+                        "reference_id": "42",
+                        "currency": "BRL",
+                        "total_amount": {"value": 1150, "offset": 100},
+                        "order": {
+                            "status": "pending",
+                            "items": [
+                                {
+                                    "retailer_id": "p",
+                                    "name": "Pão",
+                                    "amount": {"value": 500, "offset": 100},
+                                    "quantity": 2,
+                                }
+                            ],
+                            "subtotal": {"value": 1000, "offset": 100},
+                            "tax": {"value": 50, "offset": 100},
+                            "shipping": {"value": 200, "offset": 100},
+                            "discount": {"value": 100, "offset": 100},
+                        },
+                    },
+                },
+            },
+        ),
+    ),
+    sends(
         "catalogue without a thumbnail",
         "catalog",
         {"body": "Nossos produtos"},
@@ -456,6 +514,48 @@ REFUSED: tuple[Row, ...] = (
     refused("poll", "poll", {"name": "?", "options": ["a", "b"]}, "poll: is no kind that Meta can send"),
     refused("long text", "text", {"body": "a" * 4_097}, "text.body: has 4097 characters; Meta takes at most 4096"),
     refused("mentions", "text", {"body": "@ana", "mentions": ["5511"]}, "text.mentions: the Cloud API has no mentions"),
+    refused("story answered", "text", {"body": "b", "story": "1"}, "text.story: the Cloud API has no stories"),
+    refused(
+        "story answered with a sticker",
+        "sticker",
+        {"link": "https://example.com/a", "story": "1"},
+        "sticker.story: the Cloud API has no stories",
+    ),
+    refused(
+        "everybody mentioned",
+        "text",
+        {"body": "@all", "mention_all": True},
+        "text.mention_all: the Cloud API has no mentions",
+    ),
+    *(
+        refused(
+            f"{kind} to open once",
+            kind,
+            {"link": "https://example.com/a", "view_once": True},
+            f"{kind}.view_once: the Cloud API sends no media to be opened once",
+        )
+        for kind in ("image", "audio")
+    ),
+    refused(
+        "buttons under a picture without a link, and a header",
+        "buttons",
+        {"body": "?", "header": "h", "image": "data:image/png;base64,iVBO", "buttons": [{"id": "1", "title": "Sim"}]},
+        "buttons.header: Meta shows a text or media over buttons, and not both; "
+        "buttons.image: Meta takes a picture over buttons by its link",
+    ),
+    refused(
+        "catalogue without a text, but described",
+        "catalog",
+        {"description": "Pães"},
+        "catalog.body: Meta wants a text with a catalogue; "
+        "catalog.description: Meta writes the card of a catalogue itself",
+    ),
+    refused(
+        "order of what has no id, for less than nothing",
+        "order",
+        {"reference_id": "1", "body": "b", "items": [{"name": "n", "quantity": 1, "amount": 1}], "discount": 2},
+        "order.items[0].product_id: is needed by Meta; order.discount: is more than the items cost",
+    ),
     refused(
         "long caption",
         "image",

@@ -52,6 +52,31 @@ OUTCOMES: tuple[tuple[Reply | Exception, Any], ...] = (
 )
 
 
+UNMADE: tuple[tuple[str, Any, str], ...] = (
+    ("event", {"name": "?", "start_at": "2026-12-24T20:00:00Z", "call": "voice"}, "event.call: "),
+    ("document", {"media_id": "1", "view_once": True}, "document.view_once: "),
+    (
+        "buttons",
+        {"body": "?", "image": "https://x.test/a.png", "buttons": [{"title": "a", "id": "a"}]},
+        "buttons.image: ",
+    ),
+    (
+        "buttons",
+        {"body": "?", "video": "https://x.test/a.mp4", "buttons": [{"title": "a", "id": "a"}]},
+        "buttons.video: ",
+    ),
+    ("otp", {"body": "?", "code": "1", "image": "https://x.test/a.png"}, "otp.image: "),
+)
+
+
+@pytest.mark.parametrize(("kind", "content", "why"), UNMADE)
+async def test_what_the_engine_cannot_make_is_not_asked_of_it(kind: str, content: Any, why: str) -> None:
+    message = msgspec.structs.replace(MESSAGE, kind=kind, content=msgspec.convert(content, KINDS[kind]))
+    outcome = await Native(OneAnswer(Reply(outcome="accepted", provider_id="3EB0A"))).send(CONNECTION, message)
+    assert isinstance(outcome, Refused)
+    assert outcome.why.startswith(why)
+
+
 def test_describes_itself() -> None:
     contract.describes_itself(Native(OneAnswer(Reply(outcome="done"))))
 

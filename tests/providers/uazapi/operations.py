@@ -8,6 +8,8 @@ import msgspec
 
 from recado.domain.content import MediaContent, TextContent
 from recado.domain.operations import (
+    BusinessChange,
+    Category,
     Channel,
     Chat,
     Checked,
@@ -328,6 +330,24 @@ BUSINESS: tuple[Case, ...] = (
         replies=(STATUS,),
         result=Person(phone=PHONE, name="Loja", picture="https://p", business=True),
     ),
+    case(
+        "note_chat",
+        {"chat": PHONE, "note": "à tarde"},
+        ("/chat/notes/edit", {"number": JID, "notes": "à tarde"}),
+    ),
+    case(
+        "set_business_profile",
+        {"change": BusinessChange(description="Pães", email="")},
+        ("/business/update/profile", {"description": "Pães", "email": ""}),
+        replies=(upstream.json({"response": {}, "updated": 2, "failed": 0}),),
+    ),
+    case(
+        "list_business_categories",
+        {},
+        "/business/get/categories",
+        replies=(upstream.json({"response": [{"id": "1", "localized_display_name": "Padaria"}, {}]}),),
+        result=[Category(category="1", name="Padaria")],
+    ),
     case("set_profile_name", {"name": "Loja"}, ("/profile/name", {"name": "Loja"})),
     case("set_profile_picture", {"picture": PICTURE}, ("/profile/image", {"image": PICTURE_URL})),
     case("set_profile_picture", {"picture": None}, ("/profile/image", {"image": "remove"})),
@@ -621,6 +641,12 @@ CHANNELS: tuple[Case, ...] = (
             ("mute_channel", "muted", True, "mute"),
             ("mute_channel", "muted", False, "unmute"),
         )
+    ),
+    case(
+        "set_channel_reactions",
+        {"channel": CHANNEL, "reactions": "none"},
+        ("/newsletter/settings", {"jid": CHANNEL, "reactionCodes": "none"}),
+        replies=(TRUE,),
     ),
     case(
         "search_channels",

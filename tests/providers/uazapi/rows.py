@@ -98,6 +98,94 @@ SENDS: tuple[Row, ...] = (
         reply_to=earlier(REPLIED, chat=GROUP),
     ),
     sends(
+        "text in a group, mentioning everybody",
+        "text",
+        {"body": "oi @all", "mention_all": True},
+        post("/send/text", {"text": "oi @all", "linkPreview": False, "mentions": "all"}, to=GROUP),
+        to=GROUP,
+    ),
+    sends(
+        "link with a large preview",
+        "link",
+        {"url": "https://example.com/a", "size": "large"},
+        post("/send/text", {"text": "https://example.com/a", "linkPreview": True, "linkPreviewLarge": True}),
+    ),
+    sends(
+        "voice to open once",
+        "voice",
+        {"link": "https://example.com/a.ogg", "view_once": True},
+        post("/send/media", {"type": "ptt", "file": "https://example.com/a.ogg", "viewOnce": True}),
+    ),
+    sends(
+        "buttons under a picture",
+        "buttons",
+        {"body": "?", "image": "https://example.com/a.png", "buttons": [{"title": "Sim", "id": "1"}]},
+        post(
+            "/send/menu",
+            {"type": "button", "text": "?", "choices": ["Sim|1"], "imageButton": "https://example.com/a.png"},
+        ),
+    ),
+    sends(
+        "code under a picture, with words on its button",
+        "otp",
+        {"body": "?", "code": "1", "button": "Copiar", "image": "https://example.com/a.png"},
+        post(
+            "/send/menu",
+            {"type": "button", "text": "?", "choices": ["Copiar|copy:1"], "imageButton": "https://example.com/a.png"},
+        ),
+    ),
+    sends(
+        "carousel",
+        "carousel",
+        {
+            "body": "Nossos pães",
+            "cards": [
+                {
+                    "body": "Francês",
+                    "image": "https://example.com/a.png",
+                    "buttons": [
+                        {"id": "1", "title": "Quero"},
+                        {"title": "Site", "url": "https://example.com"},
+                        {"title": "Ligar", "phone": "+551140000001"},
+                    ],
+                },
+            ],
+        },
+        post(
+            "/send/carousel",
+            {
+                "text": "Nossos pães",
+                "carousel": [
+                    {
+                        "text": "Francês",
+                        "image": "https://example.com/a.png",
+                        "buttons": [
+                            {"id": "1", "text": "Quero", "type": "REPLY"},
+                            {"id": "https://example.com", "text": "Site", "type": "URL"},
+                            {"id": "551140000001", "text": "Ligar", "type": "CALL"},
+                        ],
+                    }
+                ],
+            },
+        ),
+    ),
+    sends(
+        "order with all its amounts",
+        "order",
+        {
+            "reference_id": "42",
+            "items": [{"name": "Pão", "quantity": 2, "amount": 500}],
+            "discount": 100,
+            "tax": 50,
+            "shipping": 200,
+            "payment": {"pixKey": "a@example.com"},
+        },
+        post(
+            "/send/request-payment",
+            {"amount": 11.5, "itemName": "2 × Pão", "invoiceNumber": "42", "pixKey": "a@example.com"},
+        ),
+    ),
+    sends(
         "text to somebody without a phone",
         "text",
         {"body": "oi"},
@@ -373,6 +461,36 @@ REFUSED: tuple[Row, ...] = (
         {"link": "https://example.com/a", "caption": "oi"},
         invalid("voice.caption: WhatsApp shows no caption with voice"),
     ),
+    refused(
+        "a document to open once",
+        "document",
+        {"link": "https://example.com/a", "view_once": True},
+        invalid("document.view_once: UAZAPI sends no document to be opened once"),
+    ),
+    refused(
+        "a story answered",
+        "sticker",
+        {"link": "https://example.com/a", "story": "1"},
+        invalid("sticker.story: UAZAPI answers no stories"),
+    ),
+    refused(
+        "a text that mentions a group",
+        "text",
+        {"body": "oi", "group_mentions": [{"group": GROUP, "subject": "Avisos"}]},
+        invalid("text.group_mentions: UAZAPI mentions people only"),
+    ),
+    refused(
+        "buttons under a video",
+        "buttons",
+        {"body": "?", "video": "https://example.com/a.mp4", "buttons": [{"title": "Sim", "id": "1"}]},
+        invalid("buttons.video: UAZAPI shows a picture over buttons, and no video"),
+    ),
+    refused(
+        "a carousel with a footer",
+        "carousel",
+        {"body": "?", "cards": [{"body": "b", "image": "https://example.com/a.png"}], "footer": "f"},
+        invalid("carousel.footer: UAZAPI's carousels have no footer"),
+    ),
     refused("two cards", "contacts", [_PHONE, _PHONE], invalid("contacts: UAZAPI sends one card in a message")),
     refused(
         "a card without a phone",
@@ -413,7 +531,7 @@ REFUSED: tuple[Row, ...] = (
         "a code with a bar",
         "otp",
         {"body": "?", "code": "1|2"},
-        invalid("otp.code: the code may hold neither | nor a line break"),
+        invalid("otp.code: may hold neither | nor a line break"),
     ),
     refused(
         "an order to follow, in another currency, with payment nobody knows",

@@ -61,6 +61,7 @@ def test_it_fulfils_the_optional_protocols(uazapi: Uazapi) -> None:
     assert uazapi.account({"token": TOKEN}) is None
     missing = set(operations.OPERATIONS) - operations.operations(uazapi)
     assert missing == {
+        "expire_new_chats",
         "watch_presence",
         "deactivate_community",
         "save_product",

@@ -7,6 +7,7 @@ import pytest
 
 from recado.domain import operations
 from recado.domain.content import LocationContent, MediaContent
+from recado.domain.operations import BusinessChange
 from recado.domain.provider import CallFailed
 from recado.providers.uazapi.adapter import Uazapi
 from recado.testing import upstream
@@ -58,6 +59,7 @@ INVALID: tuple[tuple[str, dict[str, Any]], ...] = (
     ("post_story", {"kind": "location", "content": LocationContent(latitude=0, longitude=0)}),
     ("post_story", {"kind": "image", "content": MediaContent(media_id="0190")}),
     ("set_profile_name", {"name": "n" * 26}),
+    ("set_business_profile", {"change": BusinessChange(websites=())}),
     ("create_group", {"subject": "", "participants": [PHONE]}),
     ("create_group", {"subject": "Turma", "participants": []}),
     ("create_group", {"subject": "Turma", "participants": [PHONE] * 51}),

@@ -109,6 +109,13 @@ GOWS: tuple[Row, ...] = (
         reply_to=earlier(TARGET, chat=GROUP, sender=LID),
     ),
     sends(
+        "text in a group, mentioning everybody",
+        "text",
+        {"body": "oi @all", "mention_all": True},
+        post("sendText", to=GROUP, text="oi @all", linkPreview=False, mentions=["all"], id=OURS),
+        to=GROUP,
+    ),
+    sends(
         "text to somebody without a phone, quoting ourselves",
         "text",
         {"body": "oi"},
@@ -430,6 +437,27 @@ REFUSED: tuple[Row, ...] = (
             code="invalid",
             why="poll.selectable: WAHA's polls let people choose one option (1) or any number of them (0)",
         ),
+    ),
+    Row(
+        label="image to open once",
+        kind="image",
+        content={"link": "https://example.com/a.png", "view_once": True},
+        outcome=Refused(code="invalid", why="image.view_once: WAHA sends no media to be opened once"),
+    ),
+    *(
+        Row(
+            label=f"{kind} that answers a story",
+            kind=kind,
+            content={**content, "story": "1"},
+            outcome=Refused(code="invalid", why=f"{kind}.story: WAHA answers no stories"),
+        )
+        for kind, content in (("text", {"body": "oi"}), ("image", {"link": "https://example.com/a.png"}))
+    ),
+    Row(
+        label="text that mentions a group",
+        kind="text",
+        content={"body": "oi", "group_mentions": [{"group": GROUP, "subject": "Avisos"}]},
+        outcome=Refused(code="invalid", why="text.group_mentions: WAHA mentions people only"),
     ),
     Row(
         label="event with a call",

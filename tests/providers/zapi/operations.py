@@ -286,6 +286,8 @@ OPERATIONS: tuple[Operation, ...] = (
         chat=CHAT,
         seconds=604_800,
     ),
+    does("expire_new_chats", "POST", "privacy/messages-duration?value=days90", reply=SUCCESS, seconds=7_776_000),
+    does("note_chat", "POST", f"chats/{CHAT}/notes", {"notes": "à tarde"}, reply=SUCCESS, chat=CHAT, note="à tarde"),
     told(
         "list_labels",
         "GET",
@@ -447,6 +449,35 @@ OPERATIONS: tuple[Operation, ...] = (
         asks=(("GET", "device", None), ("GET", "business/profile?phone=5511999990009", None)),
         replies=(upstream.json({"phone": "5511999990009"}), upstream.json(BUSINESS)),
         result=BUSINESS,
+    ),
+    Operation(
+        name="set_business_profile",
+        given={
+            "change": ops.BusinessChange(description="Padaria", websites=("https://example.com",), categories=("1",))
+        },
+        asks=(
+            ("POST", "business/company-description", {"value": "Padaria"}),
+            ("POST", "business/company-websites", {"websites": ["https://example.com"]}),
+            ("POST", "business/categories", {"categories": ["1"]}),
+        ),
+        replies=(upstream.json({"success": True}, status=201),),
+    ),
+    Operation(
+        name="set_business_profile",
+        label="the others",
+        given={"change": ops.BusinessChange(address="", email="loja@example.com")},
+        asks=(
+            ("POST", "business/company-address", {"value": ""}),
+            ("POST", "business/company-email", {"value": "loja@example.com"}),
+        ),
+        replies=(upstream.json({"success": True}, status=201),),
+    ),
+    told(
+        "list_business_categories",
+        "GET",
+        "business/available-categories",
+        [{"displayName": "Outras", "label": "OTHER_COMPANIES", "id": "629412378414563"}, {"id": None}],
+        [ops.Category(category="629412378414563", name="Outras", extra={"label": "OTHER_COMPANIES"})],
     ),
     # Groups
     told(
@@ -688,6 +719,15 @@ OPERATIONS: tuple[Operation, ...] = (
             ("mute_channel", "mute-newsletter", {"muted": True}),
             ("mute_channel", "unmute-newsletter", {"muted": False}),
         )
+    ),
+    does(
+        "set_channel_reactions",
+        "POST",
+        f"newsletter/settings/{CHANNEL}",
+        {"reactionCodes": "basic"},
+        reply=upstream.json({"value": True}, status=201),
+        channel=CHANNEL,
+        reactions="basic",
     ),
     told(
         "search_channels",

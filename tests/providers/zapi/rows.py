@@ -431,28 +431,305 @@ SENDS: tuple[Row, ...] = (
         ),
     ),
     sends(
-        "order to follow",
+        "order of what is in no catalogue, with all its amounts",
         "order",
         {
-            "reference_id": "4N9AVI38VOB",
-            "items": ITEMS,
-            "status": "shipped",
-            "body": "A caminho",
-            "payment": {"orderRequestId": "4N9AVI38VYZ", "paymentStatus": "paid"},
+            "reference_id": "42",
+            "items": [{"name": "Pão", "quantity": 1, "amount": 1000}],
+            "discount": 100,
+            "tax": 50,
+            "shipping": 500,
         },
         post(
-            "order-status-update",
+            "send-order",
             {
-                "messageId": OURS.provider_id,
-                "referenceId": "4N9AVI38VOB",
-                "orderRequestId": "4N9AVI38VYZ",
-                "orderStatus": "shipped",
-                "paymentStatus": "paid",
-                "order": {"currency": "BRL", "products": PRODUCTS},
-                "message": "A caminho",
+                "order": {
+                    "currency": "BRL",
+                    "products": [{"name": "Pão", "value": 10.0, "quantity": 1}],
+                    "discount": 1.0,
+                    "tax": 0.5,
+                    "shipping": 5.0,
+                }
             },
         ),
-        reply_to=OURS,
+    ),
+    *(
+        sends(
+            f"update of an order's {changed}",
+            "order_update",
+            {
+                "message_id": OURS.provider_id,
+                "changed": changed,
+                "reference_id": "4N9AVI38VOB",
+                "order_request_id": "4N9AVI38VYZ",
+                "items": [*ITEMS, {"name": "Bolo", "product_id": "custom-item-1", "quantity": 1, "amount": 900}],
+                "status": "shipped",
+                "payment_status": "paid",
+                "shipping": 500,
+                "body": "A caminho",
+            },
+            post(
+                f"order-{changed}-update",
+                {
+                    "messageId": OURS.provider_id,
+                    "referenceId": "4N9AVI38VOB",
+                    "orderRequestId": "4N9AVI38VYZ",
+                    "orderStatus": "shipped",
+                    "paymentStatus": "paid",
+                    "order": {
+                        "currency": "BRL",
+                        "products": [
+                            *PRODUCTS,
+                            {
+                                "name": "Bolo",
+                                "value": 9.0,
+                                "quantity": 1,
+                                "productId": "custom-item-1",
+                                "isCustomItem": True,
+                            },
+                        ],
+                        "shipping": 5.0,
+                    },
+                    "message": "A caminho",
+                },
+            ),
+            about=OURS,
+        )
+        for changed in ("status", "payment")
+    ),
+    sends(
+        "text that mentions everybody, and a group",
+        "text",
+        {
+            "body": "@all @120363019502650999@g.us",
+            "mention_all": True,
+            "group_mentions": [{"group": "120363019502650999@g.us", "subject": "Avisos"}],
+        },
+        post(
+            "send-text",
+            {
+                "message": "@all @120363019502650999@g.us",
+                "mentionAll": True,
+                "groupMentioned": [{"phone": "120363019502650999-group", "subject": "Avisos"}],
+                "delayMessage": 1,
+            },
+            to="120363019502650977-group",
+        ),
+        to=GROUP,
+    ),
+    sends(
+        "answer to a story",
+        "text",
+        {"body": "lindo", "story": "1F606398F2ECAA4846269F659B6003A9"},
+        post("reply-status-text", {"message": "lindo", "statusMessageId": "1F606398F2ECAA4846269F659B6003A9"}),
+    ),
+    *(
+        sends(
+            f"answer to a story with a {kind}",
+            kind,
+            {"link": "https://example.com/a", "story": "1F606398F2ECAA4846269F659B6003A9"},
+            post(
+                f"reply-status-{kind}",
+                {kind: "https://example.com/a", "statusMessageId": "1F606398F2ECAA4846269F659B6003A9"},
+            ),
+        )
+        for kind in ("gif", "sticker")
+    ),
+    sends(
+        "image to open once",
+        "image",
+        {"link": "https://example.com/a.png", "view_once": True},
+        post("send-image", {"image": "https://example.com/a.png", "viewOnce": True, "delayMessage": 1}),
+    ),
+    sends(
+        "sticker with its author",
+        "sticker",
+        {"link": "https://example.com/a.webp", "author": "Ana"},
+        post("send-sticker", {"sticker": "https://example.com/a.webp", "stickerAuthor": "Ana", "delayMessage": 1}),
+    ),
+    sends(
+        "link with a large preview",
+        "link",
+        {"url": "https://example.com/a", "image": "https://example.com/a.png", "size": "large"},
+        post(
+            "send-link",
+            {
+                "message": "https://example.com/a",
+                "image": "https://example.com/a.png",
+                "linkUrl": "https://example.com/a",
+                "title": "https://example.com/a",
+                "linkDescription": "",
+                "linkType": "LARGE",
+                "delayMessage": 1,
+            },
+        ),
+    ),
+    sends(
+        "quick replies under a video",
+        "buttons",
+        {"body": "?", "video": "https://example.com/a.mp4", "buttons": [{"id": "1", "title": "Sim"}]},
+        post(
+            "send-button-list",
+            {
+                "message": "?",
+                "buttonList": {"video": "https://example.com/a.mp4", "buttons": [{"id": "1", "label": "Sim"}]},
+                "delayMessage": 1,
+            },
+        ),
+    ),
+    sends(
+        "link under a picture",
+        "buttons",
+        {
+            "body": "?",
+            "image": "https://example.com/a.png",
+            "buttons": [{"id": "1", "title": "Site", "url": "https://example.com"}],
+        },
+        post(
+            "send-button-actions",
+            {
+                "message": "?",
+                "image": "https://example.com/a.png",
+                "buttonActions": [{"id": "1", "type": "URL", "label": "Site", "url": "https://example.com"}],
+            },
+        ),
+    ),
+    sends(
+        "code under a picture, with words on its button",
+        "otp",
+        {"body": "Seu código", "code": "123456", "button": "Copiar", "image": "data:image/png;base64,iVBO"},
+        post(
+            "send-button-otp",
+            {
+                "message": "Seu código",
+                "code": "123456",
+                "buttonText": "Copiar",
+                "image": "data:image/png;base64,iVBO",
+            },
+        ),
+    ),
+    sends(
+        "catalogue described in English",
+        "catalog",
+        {"catalog_id": "5511999990009", "description": "Fresh", "language": "en"},
+        post(
+            "send-catalog",
+            {"catalogPhone": "5511999990009", "catalogDescription": "Fresh", "translation": "EN"},
+        ),
+    ),
+    sends(
+        "carousel",
+        "carousel",
+        {
+            "body": "Nossos pães",
+            "cards": [
+                {
+                    "body": "Francês",
+                    "image": "https://example.com/a.png",
+                    "buttons": [{"id": "1", "title": "Quero"}, {"title": "Site", "url": "https://example.com"}],
+                },
+                {"body": "Integral", "image": "https://example.com/b.png"},
+            ],
+        },
+        post(
+            "send-carousel",
+            {
+                "message": "Nossos pães",
+                "carousel": [
+                    {
+                        "text": "Francês",
+                        "image": "https://example.com/a.png",
+                        "buttons": [
+                            {"id": "1", "type": "REPLY", "label": "Quero"},
+                            {"type": "URL", "label": "Site", "url": "https://example.com"},
+                        ],
+                    },
+                    {"text": "Integral", "image": "https://example.com/b.png"},
+                ],
+                "delayMessage": 1,
+            },
+        ),
+    ),
+    sends(
+        "invitation to be an admin of a channel",
+        "channel_invite",
+        {"channel": "120363166555745933@newsletter", "caption": "Venha", "name": "Padaria"},
+        post(
+            "send-newsletter-admin-invite",
+            {"adminInviteMessage": {"newsletterId": "120363166555745933@newsletter", "caption": "Venha"}},
+        ),
+    ),
+    sends(
+        "vote",
+        "poll_vote",
+        {"message_id": TARGET.provider_id, "options": ["a", "b"]},
+        post(
+            "send-poll-vote",
+            {"pollMessageId": TARGET.provider_id, "pollVote": [{"name": "a"}, {"name": "b"}]},
+        ),
+        about=TARGET,
+    ),
+    sends(
+        "vote taken back",
+        "poll_vote",
+        {"message_id": TARGET.provider_id, "options": []},
+        post("send-poll-vote", {"pollMessageId": TARGET.provider_id, "pollVote": []}),
+        about=TARGET,
+    ),
+    sends(
+        "answer to an event",
+        "event_response",
+        {"message_id": TARGET.provider_id, "response": "not_going"},
+        post("send-event-response", {"eventMessageId": TARGET.provider_id, "eventResponse": "NOT_GOING"}),
+        about=TARGET,
+    ),
+    sends(
+        "event called off",
+        "event_edit",
+        {
+            "message_id": OURS.provider_id,
+            "event": {"name": "Festa", "start_at": "2026-12-24T20:00:00-03:00"},
+            "cancelled": True,
+        },
+        post(
+            "send-edit-event",
+            {
+                "eventMessageId": OURS.provider_id,
+                "event": {"name": "Festa", "dateTime": "2026-12-24T23:00:00.000Z", "canceled": True},
+            },
+            to="120363019502650977-group",
+        ),
+        to=GROUP,
+        about=OURS,
+    ),
+    sends(
+        "button pressed",
+        "button_reply",
+        {"message_id": TARGET.provider_id, "id": "1", "title": "Sim"},
+        post("reply-button", {"responseButtonId": "1", "messageId": TARGET.provider_id}),
+        about=TARGET,
+    ),
+    sends(
+        "button of a template pressed",
+        "button_reply",
+        {"message_id": TARGET.provider_id, "id": "1", "template": True},
+        post("reply-template-button", {"responseTemplateButtonId": "1", "messageId": TARGET.provider_id}),
+        about=TARGET,
+    ),
+    sends(
+        "edit of a document's caption",
+        "edit",
+        {"message_id": OURS.provider_id, "body": "o contrato novo"},
+        post(
+            "send-document/docx",
+            {
+                "document": "https://example.com/b.docx",
+                "caption": "o contrato novo",
+                "editDocumentMessageId": OURS.provider_id,
+                "delayMessage": 1,
+            },
+        ),
+        about=earlier(OURS.provider_id, from_me=True, kind="document", content={"link": "https://example.com/b.docx"}),
     ),
     sends(
         "reaction",
@@ -608,17 +885,88 @@ REFUSED: tuple[Row, ...] = (
         "order.payment.payment_settings: is nothing that Z-API takes here",
     ),
     refused(
-        "order to follow without its request",
+        "order that is no new one",
         "order",
-        {"reference_id": "1", "items": ITEMS, "status": "partially_shipped"},
-        "order.status: Z-API has no partially shipped orders; "
-        "order.payment.orderRequestId: is needed to follow an order; the webhook of the order tells it",
+        {"reference_id": "1", "items": ITEMS, "status": "shipped"},
+        "order.status: Z-API changes an order by an order_update",
     ),
     refused(
-        "order to follow that quotes nothing",
-        "order",
-        {"reference_id": "1", "items": ITEMS, "status": "shipped", "payment": {"orderRequestId": "2"}},
-        "order: an order to follow must quote the message of the order",
+        "update of an order without the ids of its webhook",
+        "order_update",
+        {
+            "message_id": "1",
+            "reference_id": "1",
+            "items": [{"name": "Pão", "quantity": 1, "amount": 1}],
+            "status": "partially_shipped",
+        },
+        "order_update.status: Z-API has no partially shipped orders; "
+        "order_update.order_request_id: is needed by Z-API; the webhook of the order tells it; "
+        "order_update.items[0].product_id: is needed by Z-API; the webhook of the order tells it",
+        about=OURS,
+    ),
+    refused(
+        "answer to a story with a picture",
+        "image",
+        {"link": "https://example.com/a", "story": "1"},
+        "image.story: Z-API answers a story with a text, or with a GIF or sticker and nothing besides",
+    ),
+    refused(
+        "answer to a story that mentions somebody",
+        "text",
+        {"body": "@5511999990002", "mentions": ["5511999990002"], "story": "1"},
+        "text.story: Z-API mentions nobody in the answer to a story",
+    ),
+    refused(
+        "everybody in a chat of two",
+        "text",
+        {"body": "@all", "mention_all": True},
+        "text: Z-API mentions everybody in groups only",
+    ),
+    refused(
+        "document to open once, of an author",
+        "document",
+        {"link": "https://example.com/a.pdf", "view_once": True, "author": "Ana"},
+        "document.view_once: Z-API sends no such media to be opened once; document.author: belongs to a sticker",
+    ),
+    refused(
+        "video over a link",
+        "buttons",
+        {
+            "body": "?",
+            "video": "https://example.com/a.mp4",
+            "buttons": [{"title": "Site", "url": "https://example.com"}],
+        },
+        "buttons.video: Z-API shows a video with quick replies only, without a header and a footer",
+    ),
+    refused(
+        "carousel with a footer",
+        "carousel",
+        {"body": "?", "cards": [{"body": "b", "image": "https://example.com/a.png"}], "footer": "f"},
+        "carousel.footer: Z-API's carousels have no footer",
+    ),
+    refused(
+        "maybe to an event",
+        "event_response",
+        {"message_id": "1", "response": "maybe"},
+        "event_response.response: Z-API answers an event with going or not_going",
+        about=TARGET,
+    ),
+    refused(
+        "event of one person changed, with an end",
+        "event_edit",
+        {
+            "message_id": "1",
+            "event": {"name": "?", "start_at": "2026-12-24T20:00:00Z", "end_at": "2026-12-24T21:00:00Z"},
+        },
+        "event_edit.event.end_at: Z-API's events have no end",
+        about=OURS,
+    ),
+    refused(
+        "event of one person changed",
+        "event_edit",
+        {"message_id": "1", "event": {"name": "?", "start_at": "2026-12-24T20:00:00Z"}},
+        "event_edit: Z-API changes events in groups only",
+        about=OURS,
     ),
     refused(
         "edit of a picture",

@@ -47,6 +47,7 @@ def test_zapi_fulfils_the_optional_protocols(zapi: Zapi) -> None:
         contract.RegistersWebhook,
         contract.RedactsWebhooks,
         contract.AsksForPasskey,
+        contract.Relays,
     ):
         assert isinstance(zapi, protocol)
     for absent in (contract.FindsMessages, contract.ShowsTyping, contract.AnswersChallenge, contract.Varies):

@@ -53,6 +53,10 @@ TEXT = TextContent(body="oi")
 UNABLE: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("mute_chat", {"chat": CHAT, "seconds": 60}, "without an end"),
     ("expire_chat", {"chat": CHAT, "seconds": 60}, "86400, 604800 or 7776000"),
+    ("expire_new_chats", {"seconds": 60}, "86400, 604800 or 7776000"),
+    ("set_channel_reactions", {"channel": CHANNEL, "reactions": "none"}, "not with none"),
+    ("delete_product", {"product": ".."}, "names nothing"),
+    ("delete_label", {"label": "."}, "names nothing"),
     ("get_product", {"product": "1", "contact": CHAT}, "own catalogue"),
     ("list_collections", {"contact": CHAT}, "own collections"),
     ("set_privacy", {"settings": {"last_seen": "all", "calls": "known"}}, "no privacy setting calls"),

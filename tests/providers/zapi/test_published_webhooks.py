@@ -1046,7 +1046,7 @@ def test_payload(folder: str, name: str) -> None:
     assert set(types) <= set(EVENT_TYPES)
     first = msgspec.to_builtins(events[0])
     for path, value in facts.items():
-        found = list(first[path]) if path == "extra" else _at(first, path)
+        found = [name for name in first[path] if name != "envelope"] if path == "extra" else _at(first, path)
         assert found == value, path
     assert [event.key for event in events] == [event.key for event in notices.read(body)] or name in TIMELESS
 

@@ -140,8 +140,7 @@ async def test_a_refusal_in_words_we_do_not_know_is_none_while_the_number_is_awa
 def test_what_cannot_carry_a_quote_is_known_before() -> None:
     able = Zapi.capabilities
     assert {"audio", "voice", "buttons", "list", "poll", "event", "pix", "otp"} <= able.unquotable < able.kinds
-    # An order to follow names its order by a quote.
-    assert not able.unquotable & {"text", "image", "document", "link", "location", "contacts", "order"}
+    assert not able.unquotable & {"text", "image", "document", "link", "location", "contacts"}
 
 
 async def test_an_answer_with_the_older_name_of_the_id(zapi: Zapi) -> None:

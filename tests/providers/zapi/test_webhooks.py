@@ -342,7 +342,13 @@ def test_other_notifications_are_unknown_with_their_name(name: str) -> None:
 
 def test_a_call_in_a_group() -> None:
     event = notice(**IN_GROUP, notification="CALL_MISSED_VIDEO", callId="C1")
-    assert event.data == {"call_id": "C1", "kind": "video", "state": "missed", "group": "120363019502650977@g.us"}
+    assert event.data == {
+        "call_id": "C1",
+        "kind": "video",
+        "state": "missed",
+        "group": "120363019502650977@g.us",
+        "envelope": {"messageId": "3EB0000000000000AAAA"},
+    }
 
 
 def test_labels_of_another_shape_are_unknown() -> None:

@@ -85,6 +85,24 @@ async def download_media(
     signature: FromQuery[str],
 ) -> Stream:
     """The file behind a signed link."""
+    return await _download(runtime, company_id, media_id, expires, signature)
+
+
+@get(
+    "/media/{company_id:uuid}/{media_id:uuid}/{expires:int}/{name:str}",
+    opt={"public": True},
+    security=[{}],
+    tags=["Media"],
+)
+async def download_named_media(
+    runtime: Runtime, company_id: FromPath[UUID], media_id: FromPath[UUID], expires: FromPath[int], name: FromPath[str]
+) -> Stream:
+    """The same file by an address without a query, as webhooks in Z-API's shape tell it: the signature is the name, before
+    an ending that says what the file is."""
+    return await _download(runtime, company_id, media_id, expires, name.partition(".")[0])
+
+
+async def _download(runtime: Runtime, company_id: UUID, media_id: UUID, expires: int, signature: str) -> Stream:
     row, chunks = await service.open_link(
         runtime, CompanyId(company_id), media_id, expires=expires, signature=signature
     )
@@ -176,5 +194,6 @@ router = Router(
             tags=["Media"],
         ),
         download_media,
+        download_named_media,
     ],
 )

@@ -122,6 +122,8 @@ def _text(content: TextContent) -> Request:
     if content.mentions:
         # The validator wants each to begin with digits, and takes the `@lid` behind them.
         json["mentioned"] = list(dict.fromkeys(mention.removeprefix("+") for mention in content.mentions))
+    if content.mention_all:
+        json["mentionsEveryOne"] = True
     return Request(route="message/sendText", json=json)
 
 
@@ -222,7 +224,7 @@ def _button(button: Button) -> Json:
 
 
 def _otp(content: OtpContent) -> Request:
-    copy = {"type": "copy", "displayText": _COPY, "copyCode": content.code}
+    copy = {"type": "copy", "displayText": content.button or _COPY, "copyCode": content.code}
     return _interactive(content.body, "", content.footer, [copy])
 
 
@@ -321,6 +323,14 @@ def check(kind: str, content: Any) -> list[FieldError]:
             problems = _check_poll(content)
         case list():
             problems = _check_contacts(content)
+        case TextContent() if content.group_mentions:
+            problems = iter([("group_mentions", "the server mentions people only")])
+        case TextContent() | MediaContent() if content.story:
+            problems = iter([("story", "the server answers no stories")])
+        case MediaContent() if content.view_once:
+            problems = iter([("view_once", "the server sends no media to be opened once")])
+        case OtpContent() if content.image:
+            problems = iter([("image", "the server shows no picture with a code")])
         case _:
             return []
     return [FieldError(field=path, message=message) for path, message in problems]
@@ -347,6 +357,8 @@ def _check_buttons(content: ButtonsContent) -> Iterator[tuple[str, str]]:
         yield "buttons", "reply buttons cannot be mixed with links and calls"
     elif any(replies) and len(replies) > REPLY_BUTTONS_MAX:
         yield "buttons", f"at most {REPLY_BUTTONS_MAX} reply buttons"
+    if content.image or content.video:
+        yield "image" if content.image else "video", "the server shows no media over buttons"
     for place, button in enumerate(content.buttons):
         if sum(value is not None for value in (button.id, button.url, button.phone)) != 1:
             yield f"buttons[{place}]", "needs exactly one of `id`, `url` and `phone`"

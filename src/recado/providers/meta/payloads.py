@@ -44,6 +44,7 @@ CONTACTS_MAX = 5
 #: Meta's media object takes a caption for these, and a filename for a document.
 _CAPTIONED = frozenset({"image", "video", "document"})
 _BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
+_NO_STORIES = "the Cloud API has no stories"
 #: Parameters of an order that come from its items and may not be set beside them.
 _COMPUTED = frozenset({"reference_id", "currency", "total_amount", "order"})
 
@@ -92,6 +93,10 @@ def _check_text(content: TextContent) -> Iterator[Problem]:
     yield from _longer(".body", content.body, TEXT_MAX)
     if content.mentions:
         yield ".mentions", "the Cloud API has no mentions"
+    if content.story:
+        yield ".story", _NO_STORIES
+    if content.mention_all or content.group_mentions:
+        yield ".mention_all" if content.mention_all else ".group_mentions", "the Cloud API has no mentions"
 
 
 def _text(content: TextContent) -> tuple[str, Json]:
@@ -159,11 +164,20 @@ def _reaction(content: ReactionContent) -> tuple[str, Json]:
 
 
 def _check_captioned(content: MediaContent) -> Iterator[Problem]:
+    yield from _check_phones_only(content)
     if content.caption:
         yield from _longer(".caption", content.caption, CAPTION_MAX)
 
 
+def _check_phones_only(content: MediaContent) -> Iterator[Problem]:
+    if content.story:
+        yield ".story", _NO_STORIES
+    if content.view_once:
+        yield ".view_once", "the Cloud API sends no media to be opened once"
+
+
 def _check_captionless(content: MediaContent) -> Iterator[Problem]:
+    yield from _check_phones_only(content)
     if content.caption:
         yield ".caption", "Meta shows no caption with this kind of media"
 
@@ -215,6 +229,11 @@ def _check_buttons(content: ButtonsContent) -> Iterator[Problem]:
             yield f"{path}.url", "Meta takes a link button only alone"
         if button.id is not None and button.id != button.id.strip():
             yield f"{path}.id", "must not begin or end with a space"
+    shown = content.image or content.video
+    if shown and content.header:
+        yield ".header", "Meta shows a text or media over buttons, and not both"
+    if shown and shown.startswith("data:"):
+        yield ".image", "Meta takes a picture over buttons by its link"
     if len(buttons) > BUTTONS_MAX:
         yield ".buttons", f"Meta takes at most {BUTTONS_MAX} buttons"
     yield from _repeated(".buttons", "title", [button.title for button in buttons])
@@ -230,7 +249,11 @@ def _buttons(content: ButtonsContent) -> tuple[str, Json]:
         replies = [{"id": button.id or button.title, "title": button.title} for button in content.buttons]
         action = {"buttons": [{"type": "reply", "reply": reply} for reply in replies]}
         kind = "button"
-    return "interactive", _frame(kind, action, body=content.body, header=content.header, footer=content.footer)
+    interactive = _frame(kind, action, body=content.body, header=content.header, footer=content.footer)
+    for name, link in (("image", content.image), ("video", content.video)):
+        if link:
+            interactive["header"] = {"type": name, name: {"link": link}}
+    return "interactive", interactive
 
 
 def _check_list(content: ListContent) -> Iterator[Problem]:
@@ -274,6 +297,10 @@ def _product(content: ProductContent) -> tuple[str, Json]:
 
 def _check_catalog(content: CatalogContent) -> Iterator[Problem]:
     yield from _check_frame(content.body, content.header, content.footer)
+    if not content.body:
+        yield ".body", "Meta wants a text with a catalogue"
+    if content.description or content.language:
+        yield ".description" if content.description else ".language", "Meta writes the card of a catalogue itself"
     if not content.catalog_id and not content.sections:
         if content.header:
             yield ".header", "Meta shows a header only over a list of products"
@@ -335,6 +362,11 @@ def _check_order(content: OrderContent) -> Iterator[Problem]:
         yield f".payment.{name}", "is made from the order's own fields"
     if content.currency != "BRL" and "payment_type" not in payment:
         yield ".payment.payment_type", f"is needed for {content.currency}"
+    for index, item in enumerate(content.items):
+        if not item.product_id:
+            yield f".items[{index}].product_id", "is needed by Meta"
+    if content.discount > sum(item.amount * item.quantity for item in content.items):
+        yield ".discount", "is more than the items cost"
 
 
 def _order(content: OrderContent) -> tuple[str, Json]:
@@ -357,8 +389,15 @@ def _order(content: OrderContent) -> tuple[str, Json]:
         **(content.payment or {}),
         "reference_id": content.reference_id,
         "currency": content.currency,
-        "total_amount": _cents(subtotal),
-        "order": {"status": "pending", "items": items, "subtotal": _cents(subtotal), "tax": _cents(0)},
+        "total_amount": _cents(subtotal + content.tax + content.shipping - content.discount),
+        "order": {
+            "status": "pending",
+            "items": items,
+            "subtotal": _cents(subtotal),
+            "tax": _cents(content.tax),
+            **({"shipping": _cents(content.shipping)} if content.shipping else {}),
+            **({"discount": _cents(content.discount)} if content.discount else {}),
+        },
     }
     action = {"name": "review_and_pay", "parameters": parameters}
     return "interactive", _frame("order_details", action, body=content.body)

@@ -126,7 +126,9 @@ class Native(Operations):
 
     kind: ClassVar[str] = "native"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        kinds=frozenset(content.KINDS) - {"pix", "product", "catalog", "order", "template"},
+        kinds=frozenset(content.KINDS)
+        - {"product", "catalog", "order", "template"}
+        - {"event_response", "event_edit", "carousel", "channel_invite", "order_update"},
         media={
             "image": MediaLimit(max_bytes=16_000_000, mime_types=frozenset({"image/jpeg", "image/png", "image/webp"})),
             "video": MediaLimit(max_bytes=64_000_000, mime_types=frozenset({"video/mp4", "video/3gpp"})),
@@ -141,12 +143,14 @@ class Native(Operations):
         deduplicates=True,
         human_pacing=True,
         receipts=frozenset({"delivered", "read", "played"}),
+        reads_stories=True,
         notes=(
             "neonize 0.5.2 takes no id for a message: a second send is recognised by the engine's record of the first.",
             "Passkey steps are shown, and cannot be answered: neonize passes on their names only.",
-            "Buttons, lists and codes are sent as WhatsApp's interactive messages, which not every phone shows.",
+            "Buttons, lists, codes and Pix keys are sent as WhatsApp's interactive messages, which not every phone shows.",
             "A text has no preview of its links; `link` carries its own title and description.",
             "Forwarding works for what has no file.",
+            "Votes need the poll's secret, which whatsmeow has of the polls that it sent or received itself.",
             "Channels take texts only.",
         ),
     )
@@ -192,6 +196,10 @@ class Native(Operations):
 
     async def send(self, connection: Connection, message: Outgoing) -> Outcome:
         """Hand the message to the engine process that holds the number."""
+        problems = self.check(message.kind, message.content)
+        if problems:
+            why = "; ".join(f"{message.kind}.{one.field}: {one.message}" for one in problems)
+            return Refused(code="invalid", why=why)
         request = {
             "to": whatsapp.jid(message.to),
             "kind": message.kind,
@@ -235,12 +243,21 @@ class Native(Operations):
 
     def check(self, kind: str, typed: Any) -> list[FieldError]:
         """What the engine knows it cannot make."""
-        if kind == "event" and typed.call is not None:
-            return [FieldError(field="call", message="the built-in engine cannot make the link of a call")]
-        return []
+        match typed:
+            case content.EventContent() if typed.call is not None:
+                return [FieldError(field="call", message="the built-in engine cannot make the link of a call")]
+            case content.MediaContent() if typed.view_once and kind not in content.VIEWED_ONCE:
+                return [FieldError(field="view_once", message=f"WhatsApp has no {kind} to be opened once")]
+            case content.ButtonsContent() if typed.image or typed.video:
+                named = "image" if typed.image else "video"
+                return [FieldError(field=named, message="the built-in engine shows no media over buttons")]
+            case content.OtpContent() if typed.image:
+                return [FieldError(field="image", message="the built-in engine shows no picture with a code")]
+            case _:
+                return []
 
     async def mark_read(self, connection: Connection, *, chat: str, provider_id: str) -> None:
-        """Blue ticks. In a group, only for messages that this engine process has seen lately."""
+        """Blue ticks. In a group, or for a story, only for messages that this engine process has seen lately."""
         await self.ask(connection, "mark_read", {"chat": whatsapp.jid(chat), "provider_id": provider_id})
 
     async def show_typing(

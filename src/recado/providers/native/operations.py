@@ -123,6 +123,10 @@ class _People(
         """The settings by name."""
         return await self._get(dict[str, str], connection, "get_privacy", {})
 
+    async def set_privacy(self, connection: Connection, *, settings: Mapping[str, str]) -> None:
+        """One after the other. `status` is refused: neonize can only read it."""
+        await self.ask(connection, "set_privacy", {"settings": dict(settings)})
+
 
 class _Groups(_Asks, operations.Groups, operations.Communities):
     async def list_groups(self, connection: Connection, *, limit: int, offset: int) -> list[Group]:
@@ -251,6 +255,10 @@ class Operations(_People, _Groups, operations.Channels, operations.Stories, oper
     async def expire_chat(self, connection: Connection, *, chat: str, seconds: int) -> None:
         """Disappearing messages."""
         await self.ask(connection, "expire_chat", {"chat": whatsapp.jid(chat), "seconds": seconds})
+
+    async def expire_new_chats(self, connection: Connection, *, seconds: int) -> None:
+        """Disappearing messages in chats that begin."""
+        await self.ask(connection, "expire_new_chats", {"seconds": seconds})
 
     async def post_story(
         self, connection: Connection, *, kind: str, content: Any, contacts: Sequence[str] | None = None

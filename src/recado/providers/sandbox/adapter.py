@@ -34,6 +34,8 @@ from recado.domain.provider import (
 )
 from recado.domain.states import ConnectionStatus
 from recado.providers.sandbox import webhooks
+from recado.providers.sandbox.operations import Operations
+from recado.providers.sandbox.world import Unreachable, Worlds
 
 #: A phone that fails as `limited` with this code holds first contacts only, as WhatsApp does.
 REACH_OUT = "463"
@@ -65,11 +67,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     answer_lost: bool = False
 
 
-class Unreachable(Exception):
-    """What keeps the phones is away."""
-
-
-class SandboxPhones(Protocol):
+class SandboxPhones(Worlds, Protocol):
     """What the adapter needs of whoever keeps the phones. Every method raises `Unreachable` when that is away."""
 
     async def take(self, connection: Connection, handed: Handed) -> Taken:
@@ -108,12 +106,16 @@ class SandboxPhones(Protocol):
         """How many messages phones got from the connection, and wrote to it."""
         ...
 
+    async def name(self, connection: Connection) -> str:
+        """What the account calls itself."""
+        ...
+
     async def ping(self) -> None:
         """Nothing, when all is well."""
         ...
 
 
-class Sandbox:
+class Sandbox(Operations):
     """Provider of kind `sandbox`."""
 
     kind: ClassVar[str] = "sandbox"
@@ -126,6 +128,7 @@ class Sandbox:
         receipts=frozenset({"server_ack", "delivered", "read", "played"}),
         echoes_message_id=True,
         own_ids=webhooks.PREFIX,
+        reads_stories=True,
     )
     default_base_url: ClassVar[str | None] = "sandbox://local"
     server_credentials: ClassVar[tuple[CredentialField, ...]] = ()
@@ -136,6 +139,8 @@ class Sandbox:
             help="Signs webhooks that you post yourself (x-sandbox-signature). Without it, only the sandbox speaks.",
         ),
     )
+
+    _phones: SandboxPhones
 
     def __init__(self, phones: SandboxPhones) -> None:
         self._phones = phones
@@ -233,11 +238,12 @@ class Sandbox:
         """The number, and how much it was used."""
         state = await self.status(connection)
         try:
+            name = await self._phones.name(connection)
             sent, received = await self._phones.chats(connection)
         except Unreachable as error:
             raise CallFailed(str(error)) from error
         return {
-            "name": "Sandbox",
+            "name": name,
             "phone": state.phone,
             "status": state.status,
             "messages": {"sent": sent, "received": received},

@@ -6,6 +6,7 @@
 - `receipt`     {message_id, to, state, code?, why?}: a message of the instance reached a state
 - `message`     {id, from, type, content, name?, reply_to?, media?}: a phone wrote
 - `connection`  {status, reason?, phone?, qr?}: the instance's connection changed
+- `notice`      {type, phone?, group?, data}: calls, presence, groups and stories, as `domain.events.Noticed` has them
 - `expiry`      {}: the code that was shown ended unused
 
 Ids on the wire are UUIDs; the provider id that leaves the adapter is `SBX` and the UUID in upper-case hex.
@@ -33,6 +34,7 @@ from recado.domain.events import (
     Received,
 )
 from recado.domain.states import ConnectionStatus, MessageStatus
+from recado.providers.sandbox.world import Notice
 
 SIGNATURE = "x-sandbox-signature"
 
@@ -130,6 +132,8 @@ def _read(event: Event) -> ProviderEvent:
             return _message(event, msgspec.convert(event.payload, MessagePayload))
         case "connection":
             return _connection(event, msgspec.convert(event.payload, ConnectionPayload))
+        case "notice":
+            return _notice(event, msgspec.convert(event.payload, Notice))
         case "expiry":
             expired = ConnectionPayload(status=ConnectionStatus.DISCONNECTED, reason="pairing_expired")
             return _connection(event, expired)
@@ -191,6 +195,11 @@ def _message(event: Event, message: MessagePayload) -> ProviderEvent:
         media=_media(message.id, message.media) if message.media else None,
         reply_to=message.reply_to,
     )
+
+
+def _notice(event: Event, notice: Notice) -> Noticed:
+    party = Party(phone=notice.phone, group=notice.group)
+    return Noticed(type=notice.type, key=event.id, at=event.at, party=party, data=notice.data)
 
 
 def _media(id: UUID, media: Media) -> MediaRef:

@@ -13,6 +13,7 @@ from recado.domain import content as contents
 from recado.domain.content import (
     Button,
     ButtonsContent,
+    CarouselContent,
     ContactCard,
     EditContent,
     LinkContent,
@@ -46,10 +47,12 @@ MEDIA_TYPES = {
     "ptv": "ptv",
 }
 _CAPTIONED = frozenset({"image", "video", "gif", "document"})
+_VIEWED_ONCE = frozenset({"image", "video", "gif", "ptv", "audio", "voice"})
 
 #: Kinds that go through a route with `track_id`, so that they can be looked up by it.
 TRACKED = frozenset(
     {*MEDIA_TYPES, "text", "link", "location", "contacts", "buttons", "list", "otp", "poll", "pix", "order", "forward"}
+    | {"carousel"}
 )
 KINDS = TRACKED | {"reaction", "edit", "delete", "pin"}
 
@@ -144,8 +147,8 @@ def _about(kind: str, content: Any, about: Referenced, to: str) -> Post:
 def _content(kind: str, content: Any, file: str | None) -> tuple[str, Json]:
     match content:
         case TextContent():
-            mentions = {"mentions": ",".join(number(one) for one in content.mentions)} if content.mentions else {}
-            return "/send/text", {"text": content.body, "linkPreview": content.preview_url, **mentions}
+            who = "all" if content.mention_all else ",".join(number(one) for one in content.mentions)
+            return "/send/text", {"text": content.body, "linkPreview": content.preview_url, **_present(mentions=who)}
         case LinkContent():
             return "/send/text", _link(content)
         case MediaContent():
@@ -160,6 +163,8 @@ def _content(kind: str, content: Any, file: str | None) -> tuple[str, Json]:
             return "/send/pix-button", {"pixType": content.key_type.upper(), "pixKey": content.key, **named}
         case OrderContent():
             return "/send/request-payment", _order(content)
+        case CarouselContent():
+            return "/send/carousel", _carousel(content)
         case _:
             return "/send/menu", _menu(content)
 
@@ -168,7 +173,10 @@ def _link(content: LinkContent) -> Json:
     body = content.body or ""
     said = body if content.url in body else "\n".join(part for part in (body, content.url) if part)
     preview = _present(
-        linkPreviewTitle=content.title, linkPreviewDescription=content.description, linkPreviewImage=content.image
+        linkPreviewTitle=content.title,
+        linkPreviewDescription=content.description,
+        linkPreviewImage=content.image,
+        linkPreviewLarge=content.size == "large",
     )
     return {"text": said, "linkPreview": True, **preview}
 
@@ -179,6 +187,7 @@ def _media(kind: str, content: MediaContent, file: str | None) -> Json:
         text=content.caption,
         docName=content.filename if kind == "document" else None,
         mimetype=content.mime_type,
+        viewOnce=content.view_once,
     )
 
 
@@ -193,6 +202,7 @@ def _card(card: ContactCard) -> Json:
 
 def _order(content: OrderContent) -> Json:
     total = sum(item.amount * item.quantity for item in content.items)
+    total += content.tax + content.shipping - content.discount
     bought = ", ".join(f"{item.quantity} × {item.name}" for item in content.items)
     named = _present(text=content.body, itemName=bought, invoiceNumber=content.reference_id)
     return {"amount": total / 100, **named, **(content.payment or {})}
@@ -202,10 +212,12 @@ def _menu(content: Any) -> Json:
     match content:
         case ButtonsContent():
             choices = [_button(button) for button in content.buttons]
-            return {"type": "button", "text": _headed(content), "choices": choices, **_footed(content.footer)}
+            shown = _present(imageButton=content.image)
+            return {"type": "button", "text": _headed(content), "choices": choices, **shown, **_footed(content.footer)}
         case OtpContent():
-            copy = {"type": "button", "text": content.body, "choices": [f"{_COPY}|copy:{content.code}"]}
-            return copy | _footed(content.footer)
+            choices = [f"{content.button or _COPY}|copy:{content.code}"]
+            shown = _present(imageButton=content.image)
+            return {"type": "button", "text": content.body, "choices": choices, **shown, **_footed(content.footer)}
         case ListContent():
             listed = {"type": "list", "text": _headed(content), "choices": list(_rows(content))}
             return listed | {"listButton": content.button, **_footed(content.footer)}
@@ -214,6 +226,22 @@ def _menu(content: Any) -> Json:
             return {"type": "poll", "text": content.name, "choices": content.options, "selectableCount": most}
         case _:
             raise Unsendable("unsupported_by_provider", "UAZAPI does not send this kind")
+
+
+def _carousel(content: CarouselContent) -> Json:
+    cards = [
+        {"text": card.body, "image": card.image, "buttons": [_card_button(one) for one in card.buttons]}
+        for card in content.cards
+    ]
+    return {"text": content.body, "carousel": cards}
+
+
+def _card_button(button: Button) -> Json:
+    if button.url is not None:
+        return {"id": button.url, "text": button.title, "type": "URL"}
+    if button.phone is not None:
+        return {"id": whatsapp.address(button.phone) or button.phone, "text": button.title, "type": "CALL"}
+    return {"id": button.id or button.title, "text": button.title, "type": "REPLY"}
 
 
 def _button(button: Button) -> str:
@@ -255,8 +283,17 @@ def check(kind: str, content: Any) -> list[FieldError]:
 
 def _problems(kind: str, content: Any) -> Iterator[FieldError]:
     match content:
-        case MediaContent() if content.caption and kind in MEDIA_TYPES and kind not in _CAPTIONED:
-            yield _problem("caption", f"WhatsApp shows no caption with {kind}")
+        case TextContent() | MediaContent() if content.story:
+            yield _problem("story", "UAZAPI answers no stories")
+        case MediaContent():
+            if content.caption and kind not in _CAPTIONED:
+                yield _problem("caption", f"WhatsApp shows no caption with {kind}")
+            if content.view_once and kind not in _VIEWED_ONCE:
+                yield _problem("view_once", f"UAZAPI sends no {kind} to be opened once")
+        case TextContent() if content.group_mentions:
+            yield _problem("group_mentions", "UAZAPI mentions people only")
+        case CarouselContent() if content.footer:
+            yield _problem("footer", "UAZAPI's carousels have no footer")
         case [ContactCard() as card, *others]:
             if others:
                 yield _problem("", "UAZAPI sends one card in a message")
@@ -265,10 +302,12 @@ def _problems(kind: str, content: Any) -> Iterator[FieldError]:
         case ButtonsContent():
             for index, button in enumerate(content.buttons):
                 yield from _choice(f"buttons[{index}]", title=button.title, id=button.id)
+            if content.video:
+                yield _problem("video", "UAZAPI shows a picture over buttons, and no video")
         case ListContent():
             yield from _list_problems(content)
-        case OtpContent() if _breaks(content.code):
-            yield _problem("code", "the code may hold neither | nor a line break")
+        case OtpContent():
+            yield from _choice("", code=content.code, button=content.button)
         case OrderContent():
             yield from _order_problems(content)
         case _:
@@ -289,7 +328,7 @@ def _list_problems(content: ListContent) -> Iterator[FieldError]:
 def _choice(path: str, **parts: str | None) -> Iterator[FieldError]:
     for name, value in parts.items():
         if value is not None and _breaks(value):
-            yield _problem(f"{path}.{name}", "may hold neither | nor a line break")
+            yield _problem(f"{path}.{name}".removeprefix("."), "may hold neither | nor a line break")
     identifier = parts.get("id")
     if identifier is not None and identifier.lower().startswith(_ACTIONS):
         yield _problem(f"{path}.id", "UAZAPI makes a link or an action of an id that begins like one")

@@ -4,10 +4,14 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from recado.domain.content import MediaContent, TextContent
 from recado.domain.operations import (
     Blocklist,
+    BusinessChange,
     Catalogue,
+    Category,
     Chat,
     Chats,
     Checked,
@@ -189,6 +193,10 @@ class People(Contacts, Blocklist, Chats, Presence, Labels, Catalogue, Privacy, S
             asked = {"number": whatsapp.jid(chat), "duration": _EXPIRIES[seconds]}
             await self._ask(connection, "POST", "/chat/ephemeral", asked)
 
+    async def note_chat(self, connection: Connection, *, chat: str, note: str) -> None:
+        """Write the note of a chat, or remove it."""
+        await self._ask(connection, "POST", "/chat/notes/edit", {"number": whatsapp.jid(chat), "notes": note})
+
     # --- presence ------------------------------------------------------------------------------------------
 
     async def set_presence(self, connection: Connection, *, available: bool) -> None:
@@ -318,6 +326,24 @@ class People(Contacts, Blocklist, Chats, Presence, Labels, Catalogue, Privacy, S
         """A business's profile: the number's own, or a contact's."""
         asked = {} if contact is None else {"jid": whatsapp.jid(contact)}
         return maybe((await self._object(connection, "POST", "/business/get/profile", asked)).get("response"))
+
+    async def set_business_profile(self, connection: Connection, *, change: BusinessChange) -> None:
+        """Description, address and e-mail, in one call; nothing else."""
+        if change.websites is not None or change.categories is not None:
+            raise invalid("UAZAPI changes the description, address and e-mail of a business, nothing else")
+        answer = await self._object(connection, "POST", "/business/update/profile", msgspec.to_builtins(change))
+        if whole(answer.get("failed")):
+            refused = [name for name, told in maybe(answer.get("response")).items() if text(maybe(told), "error")]
+            raise CallFailed(f"WhatsApp refused {', '.join(refused) or 'a part of it'}", code="partly_refused")
+
+    async def list_business_categories(self, connection: Connection) -> list[Category]:
+        """The categories."""
+        answer = await self._object(connection, "GET", "/business/get/categories")
+        return [
+            Category(category=identifier, name=text(one, "localized_display_name"))
+            for one in objects(answer.get("response"))
+            if (identifier := text(one, "id"))
+        ]
 
 
 def picture_of(picture: Picture | None) -> str:

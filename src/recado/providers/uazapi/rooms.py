@@ -1,7 +1,7 @@
 """What UAZAPI has of groups, communities and channels."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from recado.domain.operations import (
     Channel,
@@ -245,6 +245,12 @@ class Rooms(Groups, Communities, Channels, Caller):
     async def mute_channel(self, connection: Connection, *, channel: str, muted: bool) -> None:
         """Mute a channel, or no longer."""
         await self._channel_call(connection, "mute" if muted else "unmute", channel)
+
+    async def set_channel_reactions(
+        self, connection: Connection, *, channel: str, reactions: Literal["all", "basic", "none"]
+    ) -> None:
+        """With which emojis followers may react."""
+        await self._channel_call(connection, "settings", channel, reactionCodes=reactions)
 
     async def search_channels(self, connection: Connection, *, text: str, limit: int) -> list[Channel]:
         """Public channels by name, the first page."""

@@ -36,6 +36,8 @@ _OCTETS = "application/octet-stream"
 
 Problem = tuple[str, str]
 
+_NO_STORY_REPLIES = "WAHA answers no stories"
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request to the server. `target` is the message it is about, where it makes none of its own; `told` that what
@@ -77,7 +79,26 @@ def _check_event(content: EventContent) -> Iterator[Problem]:
         yield "call", "WAHA's events have no call"
 
 
-_CHECKS: dict[str, Callable[[Any], Iterator[Problem]]] = {"poll": _check_poll, "event": _check_event}
+def _check_text(content: TextContent) -> Iterator[Problem]:
+    if content.group_mentions:
+        yield "group_mentions", "WAHA mentions people only"
+    if content.story:
+        yield "story", _NO_STORY_REPLIES
+
+
+def _check_media(content: MediaContent) -> Iterator[Problem]:
+    if content.view_once:
+        yield "view_once", "WAHA sends no media to be opened once"
+    if content.story:
+        yield "story", _NO_STORY_REPLIES
+
+
+_CHECKS: dict[str, Callable[[Any], Iterator[Problem]]] = {
+    **dict.fromkeys(MEDIA_KINDS, _check_media),
+    "text": _check_text,
+    "poll": _check_poll,
+    "event": _check_event,
+}
 
 
 # --- requests ----------------------------------------------------------------------------------------------
@@ -111,8 +132,11 @@ def _post(path: str, message: Outgoing, session: str, fields: Json) -> Request:
 
 def _text(content: TextContent) -> tuple[str, Json]:
     fields: Json = {"text": content.body, "linkPreview": content.preview_url}
-    if content.mentions:
-        fields["mentions"] = [mention if mention == "all" else ids.chat_id(mention) for mention in content.mentions]
+    mentions = [mention if mention == "all" else ids.chat_id(mention) for mention in content.mentions]
+    if content.mention_all:
+        mentions = ["all"]
+    if mentions:
+        fields["mentions"] = mentions
     return "/api/sendText", fields
 
 

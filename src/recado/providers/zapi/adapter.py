@@ -31,7 +31,7 @@ from recado.domain.provider import (
 from recado.domain.states import ConnectionStatus
 from recado.kit.http import BadResponse, HttpError
 from recado.providers import wire
-from recado.providers.zapi import errors, notices, payloads, webhooks
+from recado.providers.zapi import errors, limits, notices, payloads, shapes, webhooks
 from recado.providers.zapi.addresses import phone as written
 from recado.providers.zapi.calls import Json, NoInstance, instance_id, number, objects, secrets, text, unreadable
 from recado.providers.zapi.groups import Newsletters, Rooms, Unions
@@ -76,7 +76,7 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
             "Z-API queues messages itself and waits 1 s behind each, on top of Recado's own pace.",
             "Whether a phone exists and whether media can be read shows only behind that queue, as message.failed.",
             "Z-API does not tell the WhatsApp id of a forwarded message: it gets no receipts but a failure.",
-            "Events go to groups only, lists to single chats only; newer pages of Z-API say that polls are for groups.",
+            "Events go to groups only and are answered with going or not_going, lists to single chats only; newer pages of Z-API say that polls are for groups.",
             "Z-API has one route for audio: `voice` goes with a sound wave, `audio` without one.",
             "An instance that Recado makes is Z-API's two-day trial until you subscribe it at Z-API.",
         ),
@@ -279,7 +279,7 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
 
     def check(self, kind: str, content: Any) -> list[FieldError]:
         """What Z-API has no place for in a content, each with its path in it."""
-        return payloads.check(kind, content)
+        return limits.check(kind, content)
 
     async def send(self, connection: Connection, message: Outgoing) -> Outcome:
         """One request, which puts the message into Z-API's queue."""
@@ -294,7 +294,7 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
             media = found
         try:
             request = payloads.request(message, media=media)
-        except payloads.Unsendable as error:
+        except shapes.Unsendable as error:
             return Refused(code=error.code, why=f"{message.kind}: {error}")
         try:
             answer = await self.call(connection, request.method, request.route, json=request.json, query=request.query)
@@ -403,7 +403,7 @@ async def _media(message: Outgoing) -> str | Outcome:
         return Retry(code="media_unreadable", why=type(error).__name__)
 
 
-def _accepted(answer: wire.Answer, request: payloads.Request, message: Outgoing) -> Accepted | None:
+def _accepted(answer: wire.Answer, request: shapes.Request, message: Outgoing) -> Accepted | None:
     """The id that the message has; None when the answer tells none."""
     if not answer.ok:
         return None

@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
-from recado.domain.provider import CallFailed, Connection, Server
+from recado.domain.provider import CallFailed, Connection, Relayed, Server
 from recado.kit.http import Http, HttpError
 from recado.providers import wire
 from recado.providers.zapi import errors
 
 Json = dict[str, Any]
+
+#: Meanings of a refusal that are about the connection's credentials.
+_OURS = frozenset({"no_session", "credentials"})
 
 #: No time of WhatsApp's is outside of these years.
 _EARLIEST, _LATEST = 2009, 2100
@@ -55,10 +58,11 @@ class Calls:
         route: str,
         *,
         json: Any = None,
+        data: bytes | None = None,
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> wire.Answer:
-        """One request below the instance. Raises `NoInstance` and `HttpError`."""
+        """One request below the instance; `data` is JSON that is written already. Raises `NoInstance` and `HttpError`."""
         account, token = instance_id(connection), connection.credentials.get("token", "").strip()
         if not account or not token:
             raise NoInstance("the connection has no instance_id or no token")
@@ -70,8 +74,33 @@ class Calls:
         if query:
             url = f"{url}?{urlencode(query)}"
         return await wire.call(
-            self._http, method, url, headers={**sent, **(headers or {})}, json=json, timeout=self._timeout
+            self._http,
+            method,
+            url,
+            headers={**sent, **(headers or {})},
+            json=json,
+            data=data,
+            content_type=None if data is None else "application/json",
+            timeout=self._timeout,
         )
+
+    async def relay(
+        self, connection: Connection, *, method: str, path: str, query: Mapping[str, str], body: bytes | None
+    ) -> Relayed:
+        """Pass a request of Z-API's contract on. Raises `CallFailed`."""
+        try:
+            answer = await self.call(connection, method, path.removeprefix("/"), data=body, query=query)
+        except NoInstance as error:
+            raise CallFailed(str(error), code="logged_out", retryable=False) from None
+        except HttpError as error:
+            raise wire.unreachable(error) from None
+        hidden = secrets(connection.server, connection.credentials)
+        # Refusals of our own credentials are about the operator's connection, not about the caller's instance.
+        if answer.status >= 500 or errors.meaning(errors.said(answer, hidden)) in _OURS:
+            raise errors.failed(answer, hidden)
+        if answer.data is None and answer.body.strip() not in (b"", b"null"):
+            raise unreadable()
+        return Relayed(status=answer.status, body=_without(answer.body, hidden))
 
     async def ask(self, connection: Connection, method: str, route: str, **sent: Any) -> wire.Answer:
         """A successful answer. Raises `CallFailed`."""
@@ -134,7 +163,9 @@ def unable(what: str) -> CallFailed:
 
 
 def part(value: str) -> str:
-    """A value as one part of a route."""
+    """A value as one part of a route. Raises `CallFailed` for a dot or two, which would lead to another route."""
+    if value in (".", ".."):
+        raise CallFailed(f"{value} names nothing at Z-API", code="invalid", retryable=False)
     return quote(value, safe="@")
 
 
@@ -186,6 +217,13 @@ def rest(value: Mapping[str, Any], *names: str) -> Json:
 def objects(value: object) -> list[Json]:
     """The objects of a list; none when it is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _without(body: bytes, hidden: Sequence[str]) -> bytes:
+    for secret in hidden:
+        if len(secret) >= wire.SHORTEST_SECRET:
+            body = body.replace(secret.encode(), b"[hidden]")
+    return body
 
 
 def _told(data: Json) -> str | None:

@@ -319,6 +319,15 @@ class Newsletters(Calls, Channels):
         """Mute a channel, or no longer."""
         await self.do(connection, "PUT", "mute-newsletter" if muted else "unmute-newsletter", json={"id": channel})
 
+    async def set_channel_reactions(
+        self, connection: Connection, *, channel: str, reactions: Literal["all", "basic", "none"]
+    ) -> None:
+        """Any emoji or the usual ones; Z-API does not forbid all."""
+        if reactions == "none":
+            raise unable("Z-API lets followers react with all or with the basic emojis, not with none.")
+        route = f"newsletter/settings/{part(channel)}"
+        await self.do(connection, "POST", route, json={"reactionCodes": reactions})
+
     async def search_channels(self, connection: Connection, *, text: str, limit: int) -> list[Channel]:
         """Public channels by name, of all countries."""
         body = {"limit": limit, "filters": {}, "searchText": text}

@@ -210,6 +210,7 @@ def _group(message: Message, name: str) -> ProviderEvent:
         data["by"] = _person(message)
     if raw.get("requestMethod"):
         data["method"] = raw["requestMethod"]
+    data |= webhooks.said(message, "messageId", "senderLid")
     return Noticed(type="group.updated", key=_key(message, name), at=message.at, party=message.chat, data=data)
 
 
@@ -228,6 +229,8 @@ def _call(message: Message, name: str) -> ProviderEvent:
         "kind": "video" if video else "voice",
         "state": _CALLS[name],
         **rest({"direction": raw.get("callDirection"), "code": raw.get("code"), "group": message.chat.group}),
+        **({"started": True} if name == "CALL_STARTED" else {}),
+        **webhooks.said(message, "messageId"),
     }
     key = f"call:{call or fingerprint(raw)}:{name}"
     return Noticed(
@@ -252,7 +255,7 @@ def _labels(message: Message) -> list[ProviderEvent]:
                 key=f"label:{chat}:{label}:{change}:{instant(message.raw)}",
                 at=message.at,
                 party=party(one.get("phone")),
-                data={"chat": chat, "change": change, "label": label},
+                data={"chat": chat, "change": change, "label": label, **webhooks.said(message)},
             )
         )
     return events
@@ -263,7 +266,7 @@ def _profile(message: Message, name: str) -> ProviderEvent:
     data = rest({"name": raw.get("profileName"), "picture": raw.get("updatedPhoto")})
     key = f"notification:{name}:{fingerprint([raw.get('phone'), instant(raw), data])}"
     about = party(raw.get("phone"), raw.get("chatLid"), name=raw.get("profileName"))
-    return Noticed(type="contact.updated", key=key, at=message.at, party=about, data=data)
+    return Noticed(type="contact.updated", key=key, at=message.at, party=about, data={**data, **webhooks.said(message)})
 
 
 _TYPES: Mapping[str, Callable[[Json], list[ProviderEvent]]] = {

@@ -6,7 +6,9 @@ from typing import Any
 from recado.domain.content import MediaContent, TextContent
 from recado.domain.operations import (
     Blocklist,
+    BusinessChange,
     Catalogue,
+    Category,
     Chat,
     Chats,
     Checked,
@@ -26,6 +28,10 @@ from recado.providers.zapi.calls import Calls, Json, number, objects, part, rest
 
 _EXPIRATIONS = {0: "OFF", 86_400: "24_HOURS", 604_800: "7_DAYS", 7_776_000: "90_DAYS"}
 
+#: The same times where they are for new chats.
+_DURATIONS = {0: "disable", 86_400: "hours24", 604_800: "days7", 7_776_000: "days90"}
+_NO_EXPIRATION = "Messages disappear after 86400, 604800 or 7776000 seconds, or never (0)."
+
 _EVERYBODY = {"all": "ALL", "contacts": "CONTACTS", "contacts_except": "CONTACT_BLACKLIST", "none": "NONE"}
 #: Setting -> its route, the name of the value there, and the values it takes.
 _PRIVACY: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
@@ -35,6 +41,14 @@ _PRIVACY: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "online": ("online", "visualizationType", {"all": "ALL", "match_last_seen": "SAME_LAST_SEEN"}),
     "groups": ("group-add", "type", {name: value for name, value in _EVERYBODY.items() if name != "none"}),
 }
+#: Part of a business profile -> its route, and the field there.
+_BUSINESS = (
+    ("description", "company-description", "value"),
+    ("address", "company-address", "value"),
+    ("email", "company-email", "value"),
+    ("websites", "company-websites", "websites"),
+    ("categories", "categories", "categories"),
+)
 _MOST_PAGES = 100
 _READ_RECEIPTS = {"all": "enable", "none": "disable"}
 
@@ -152,9 +166,19 @@ class Talks(Calls, Chats, Labels):
     async def expire_chat(self, connection: Connection, *, chat: str, seconds: int) -> None:
         """Let messages of a chat disappear after a day, a week or 90 days; 0 keeps them."""
         if seconds not in _EXPIRATIONS:
-            raise unable("Messages disappear after 86400, 604800 or 7776000 seconds, or never (0).")
+            raise unable(_NO_EXPIRATION)
         body = {"phone": phone(chat), "chatExpiration": _EXPIRATIONS[seconds]}
         await self.do(connection, "POST", "send-chat-expiration", json=body)
+
+    async def expire_new_chats(self, connection: Connection, *, seconds: int) -> None:
+        """Let messages of new chats disappear after a day, a week or 90 days; 0 keeps them."""
+        if seconds not in _DURATIONS:
+            raise unable(_NO_EXPIRATION)
+        await self.do(connection, "POST", "privacy/messages-duration", query={"value": _DURATIONS[seconds]})
+
+    async def note_chat(self, connection: Connection, *, chat: str, note: str) -> None:
+        """Write the note of a chat."""
+        await self.do(connection, "POST", f"chats/{part(phone(chat))}/notes", json={"notes": note})
 
     async def _modify(self, connection: Connection, chat: str, action: str) -> None:
         await self.do(connection, "POST", "modify-chat", json={"phone": phone(chat), "action": action})
@@ -345,6 +369,22 @@ class Self(Calls, Privacy, Stories, Profile):
         if not asked:
             raise unreadable()
         return await self.ask_object(connection, "GET", "business/profile", query={"phone": asked})
+
+    async def set_business_profile(self, connection: Connection, *, change: BusinessChange) -> None:
+        """Change what is given, a request each, in this order; what failed stops the rest."""
+        for name, route, field in _BUSINESS:
+            value = getattr(change, name)
+            if value is not None:
+                await self.do(connection, "POST", f"business/{route}", json={field: value})
+
+    async def list_business_categories(self, connection: Connection) -> list[Category]:
+        """The categories, each with Z-API's word for it under `extra.label`, where it has one."""
+        found = await self.ask_list(connection, "GET", "business/available-categories")
+        return [
+            Category(category=identifier, name=text(one, "displayName"), extra=rest(one, "id", "displayName"))
+            for one in found
+            if (identifier := text(one, "id"))
+        ]
 
 
 def _privacy(name: str, value: str) -> str:

@@ -142,6 +142,19 @@ def envelope(raw: Json) -> Message:
     return Message(raw=raw, id=text(raw, "messageId") or "", at=moment(raw), chat=chat, sender=sender, from_me=from_me)
 
 
+#: What the envelope says that no event has a field for. Whoever is told of the event by Z-API's own contract is told this.
+_SAID = ("senderPhoto", "photo", "messageExpirationSeconds", "expiresAt")
+_SAID_OF_OUR_OWN = ("senderName", "senderLid", "participantPhone", "participantLid")
+
+
+def said(message: Message, *more: str, by: str | None = None) -> Json:
+    """What the envelope says beyond the event, under Z-API's names; `by` is how the content names who did it."""
+    names = (*_SAID, *(_SAID_OF_OUR_OWN if message.from_me else ()), *more)
+    found = {name: message.raw[name] for name in names if message.raw.get(name) is not None}
+    found |= {} if by is None else {"by": by}
+    return {"envelope": found} if found else {}
+
+
 def read_message(message: Message) -> ProviderEvent:
     """A `ReceivedCallback` that is no notification."""
     raw = message.raw
@@ -190,7 +203,7 @@ def read_message(message: Message) -> ProviderEvent:
         by_api=message.from_me and raw.get("fromApi") is True,
         reply_to=text(raw, "referenceMessageId"),
         forwarded=raw.get("forwarded") is True,
-        extra=content.extra,
+        extra={**content.extra, **said(message)},
     )
 
 
@@ -201,7 +214,13 @@ def waiting(message: Message) -> ProviderEvent:
         key=f"waiting:{message.id}",
         at=message.at,
         party=message.sender if message.sender.identities() else message.chat,
-        data={"provider_id": message.id, "chat": message.address},
+        data={
+            "provider_id": message.id,
+            "chat": message.address,
+            **_own(message),
+            **({"view_once": True} if message.raw.get("viewOnce") is True else {}),
+            **said(message),
+        },
     )
 
 
@@ -253,6 +272,10 @@ def _about(value: Json) -> Json:
     return found if isinstance(found, dict) else {}
 
 
+def _own(message: Message) -> Json:
+    return {"from_me": True} if message.from_me else {}
+
+
 def _key(message: Message, value: Json) -> str:
     """No page tells whether `messageId` is that of the reaction, vote or answer, or of the message it is about: then
     the next one of the same person, or another person's, has the same."""
@@ -273,6 +296,7 @@ def _reacted(message: Message, value: Json) -> ProviderEvent:
         sender=message.sender if message.sender.identities() else party(value.get("reactionBy")),
         emoji=text(value, "value") or "",
         from_me=message.from_me,
+        extra=said(message, "messageId", by=text(value, "reactionBy")),
     )
 
 
@@ -283,7 +307,13 @@ def _voted(message: Message, value: Json) -> ProviderEvent:
         key=_key(message, value),
         at=message.at,
         party=message.sender,
-        data={"poll": text(value, "pollMessageId"), "options": options, "chat": message.address},
+        data={
+            "poll": text(value, "pollMessageId"),
+            "options": options,
+            "chat": message.address,
+            **_own(message),
+            **said(message, "messageId"),
+        },
     )
 
 
@@ -297,6 +327,8 @@ def _answered(message: Message, value: Json) -> ProviderEvent:
             "event": text(_about(value), "messageId"),
             "answer": (text(value, "response") or "").lower(),
             "chat": message.address,
+            **_own(message),
+            **said(message, "messageId", by=text(value, "responseFrom")),
         },
     )
 

@@ -1,11 +1,13 @@
 -- name: claim
 -- Claim due lanes, a few per endpoint, and the head of each; see claim_deliveries in the schema.
 SELECT company_id, webhook_id, key, fence, delivery_id, attempts, url, secret, previous_secret, previous_until,
-       failing_since, number, first_at, event_id, type, event_at AS at, instance_id, conversation_id, sequence, data
+       failing_since, number, first_at, event_id, type, event_at AS at, instance_id, conversation_id, sequence, data,
+       format, callback, message_id
 FROM claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: finish
--- Write what became of claimed deliveries and free their lanes. What is not its lane's newest claim is left out.
+-- Write what became of claimed deliveries and free their lanes. What is not its lane's newest claim is left out. What
+-- was skipped had no attempt.
 -- The lanes are locked first, in the order every writer takes them; woken is then read from the locked version, so
 -- an event that came meanwhile is seen either as pending or as woken.
 WITH given AS MATERIALIZED (
@@ -25,11 +27,11 @@ WITH given AS MATERIALIZED (
         AND l.key = g.key AND l.fence = g.fence
 ), tried AS (
     INSERT INTO delivery_attempts (company_id, delivery_id, number, at, duration_ms, status, error)
-    SELECT company_id, delivery_id, number, at, duration_ms, answer, error FROM ok
+    SELECT company_id, delivery_id, number, at, duration_ms, answer, error FROM ok WHERE status <> 'skipped'
 ), written AS (
     UPDATE deliveries d SET
         status = ok.status,
-        attempts = d.attempts + 1,
+        attempts = d.attempts + (ok.status <> 'skipped')::integer,
         last_status = ok.answer,
         last_error = ok.error,
         delivered_at = CASE WHEN ok.status = 'delivered' THEN $1::timestamptz END
@@ -102,14 +104,24 @@ RETURNING *
 
 -- name: replay
 -- Deliver the events from an id on that match an endpoint's filter again, in their order; what waits already is left.
+-- One of the format zapi says which callbacks it takes ($8), as in fan_out.
 WITH wanted AS MATERIALIZED (
-    SELECT e.id, e.sequence, coalesce(e.conversation_id::text, e.instance_id::text, '') AS key
+    SELECT e.id, e.sequence, c.callback,
+           CASE WHEN $8::text[] = '{}' THEN coalesce(e.conversation_id::text, e.instance_id::text, '')
+                ELSE e.instance_id::text END AS key
     FROM events e
+    CROSS JOIN LATERAL (
+        SELECT NULL::text AS callback WHERE $8::text[] = '{}'
+        UNION ALL
+        SELECT b.callback FROM unnest(zapi_callbacks(e.type)) AS b (callback) WHERE b.callback = ANY($8::text[])
+    ) c
     WHERE e.company_id = $1 AND e.id >= $3 AND ($4::uuid IS NULL OR e.instance_id = $4)
         AND ('*' = ANY($5::text[]) OR e.type = ANY($5)) AND e.type <> 'webhook.test'
         AND NOT EXISTS (
             SELECT FROM deliveries p WHERE p.webhook_id = $2 AND p.status = 'pending' AND p.sequence = e.sequence
-                AND p.lane_key = coalesce(e.conversation_id::text, e.instance_id::text, ''))
+                AND p.lane_key = CASE WHEN $8::text[] = '{}'
+                    THEN coalesce(e.conversation_id::text, e.instance_id::text, '') ELSE e.instance_id::text END
+                AND p.callback IS NOT DISTINCT FROM c.callback)
     ORDER BY e.id LIMIT $7
 ), lanes AS (
     INSERT INTO delivery_lanes AS l (company_id, webhook_id, key, next_at, woken, parked)
@@ -117,10 +129,19 @@ WITH wanted AS MATERIALIZED (
     ON CONFLICT (company_id, webhook_id, key) DO UPDATE
     SET woken = true, next_at = CASE WHEN l.owner IS NULL THEN coalesce(l.next_at, now()) ELSE l.next_at END
 ), made AS (
-    INSERT INTO deliveries (company_id, id, webhook_id, event_id, lane_key, sequence)
-    SELECT $1, new_id(), $2, id, key, sequence FROM wanted ORDER BY sequence
+    INSERT INTO deliveries (company_id, id, webhook_id, event_id, lane_key, sequence, callback)
+    SELECT $1, new_id(), $2, id, key, sequence, callback FROM wanted ORDER BY sequence
 )
 SELECT count(*) AS deliveries, max(id::text)::uuid AS last_id FROM wanted
+
+-- name: move
+-- Give what waits at one endpoint for some callbacks to another; the lanes that it waits in then.
+WITH moved AS (
+    UPDATE deliveries SET webhook_id = $3, attempts = 0
+    WHERE company_id = $1 AND webhook_id = $2 AND status = 'pending' AND callback = ANY($4::text[])
+    RETURNING lane_key
+)
+SELECT DISTINCT lane_key FROM moved ORDER BY lane_key
 
 -- name: get_delivery
 -- One delivery; with an instance given, only to that instance's own endpoints.

@@ -50,16 +50,22 @@ WHERE i.source = ANY($1::uuid[])
   AND NOT EXISTS (SELECT FROM raw_webhooks r WHERE r.company_id = i.company_id AND r.id = i.raw_webhook_id)
 
 -- name: route
--- The connections that webhooks came by, and those that have one of the accounts named in them, the oldest first.
-SELECT company_id, id, instance_id, server_id, kind, account, checked_at IS NOT NULL AND status = ANY($5::text[]) AS proven
-FROM connections
-WHERE (company_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-UNION
-SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.account,
-       c.checked_at IS NOT NULL AND c.status = ANY($5::text[]) AS proven
-FROM unnest($3::text[], $4::text[]) AS w (kind, account)
-JOIN connections c ON c.kind = w.kind AND c.account = w.account
-ORDER BY id
+-- The connections that webhooks came by, and those that have one of the accounts named in them, the oldest first; with what
+-- their instance is set to on the Z-API surface, where it is open there.
+SELECT r.*, z.settings
+FROM (
+    SELECT company_id, id, instance_id, server_id, kind, account,
+           checked_at IS NOT NULL AND status = ANY($5::text[]) AS proven
+    FROM connections
+    WHERE (company_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+    UNION
+    SELECT c.company_id, c.id, c.instance_id, c.server_id, c.kind, c.account,
+           c.checked_at IS NOT NULL AND c.status = ANY($5::text[]) AS proven
+    FROM unnest($3::text[], $4::text[]) AS w (kind, account)
+    JOIN connections c ON c.kind = w.kind AND c.account = w.account
+) r
+LEFT JOIN zapi_instances z ON z.company_id = r.company_id AND z.instance_id = r.instance_id
+ORDER BY r.id
 
 -- name: measure
 -- How many webhooks wait, and since when the oldest does.

@@ -6,10 +6,12 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::jsonb[], $6::tex
     AS w (company_id, id, message_id, connection_id, ref, mime_type, filename, size)
 
 -- name: insert_stored
--- A file that a company handed in.
-INSERT INTO media (company_id, id, status, mime_type, filename, size, sha256, path)
-VALUES ($1, $2, 'ready', $3, $4, $5, $6, $7)
-RETURNING company_id, id, status, message_id, NULL::uuid AS instance_id, mime_type, filename, size, sha256, path, error, created_at
+-- A file that a company handed in, or that was fetched for a message of it.
+INSERT INTO media AS a (company_id, id, status, mime_type, filename, size, sha256, path, message_id)
+VALUES ($1, $2, 'ready', $3, $4, $5, $6, $7, $8)
+RETURNING company_id, id, status, message_id,
+          (SELECT m.instance_id FROM messages m WHERE m.company_id = a.company_id AND m.id = a.message_id) AS instance_id,
+          mime_type, filename, size, sha256, path, error, created_at
 
 -- name: get_media
 -- One file's row.

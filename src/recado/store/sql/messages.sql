@@ -32,6 +32,12 @@ SELECT m.id, p.provider_id, m.status, m.direction, m.address, m.type, m.content,
 FROM provider_ids p JOIN messages m ON m.company_id = p.company_id AND m.id = p.message_id
 WHERE p.company_id = $1 AND p.instance_id = $2 AND p.kind = 'message' AND p.provider_id = $3
 
+-- name: find_by_client_id
+-- A message of an instance by the id its client gave it, for as long as idempotency keys are kept.
+SELECT m.id, m.provider_id, m.status, m.direction, m.address, m.type, m.content, m.metadata, m.created_at, m.provider_at
+FROM idempotency i JOIN messages m ON m.company_id = i.company_id AND m.id = i.message_id
+WHERE i.company_id = $1 AND i.key = $2
+
 -- name: list_attempts
 -- The attempts of a message, first first.
 SELECT id, number, connection_id, started_at, duration_ms, outcome, code, why, provider_id FROM attempts

@@ -4,7 +4,8 @@ WITH given AS MATERIALIZED (
     -- What few messages have comes as one object, null where a message has none of it.
     SELECT g.*, more ->> 'reply_to' AS reply_to, more ->> 'client_id' AS client_id, more -> 'metadata' AS metadata,
            (more ->> 'send_at')::timestamptz AS send_at, coalesce((more ->> 'delay_ms')::integer, 0) AS delay_ms,
-           coalesce((more ->> 'typing_ms')::integer, 0) AS typing_ms, more ->> 'idempotency_key' AS idempotency_key,
+           coalesce((more ->> 'typing_ms')::integer, 0) AS typing_ms, (more ->> 'pause_ms')::integer AS pause_ms,
+           more ->> 'idempotency_key' AS idempotency_key,
            coalesce((more ->> 'fallback')::boolean, false) AS fallback,
            decode(more ->> 'fingerprint', 'hex') AS fingerprint
     FROM unnest(
@@ -44,14 +45,14 @@ WITH given AS MATERIALIZED (
             ELSE l.next_at END
 ), history AS (
     INSERT INTO messages (company_id, id, instance_id, conversation_id, contact_id, direction, status, type, priority,
-                          address, content, reply_to, client_id, metadata, created_at)
+                          address, content, reply_to, client_id, metadata, fallback, created_at)
     SELECT company_id, id, instance_id, conversation_id, contact_id, 'outbound', 'queued', type, priority,
-           address, content, reply_to, client_id, metadata, now()
+           address, content, reply_to, client_id, metadata, fallback, now()
     FROM new
 ), work AS (
-    INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms, fallback, cold,
-                        conversation_id)
-    SELECT company_id, id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms, fallback, cold,
+    INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms, pause_ms,
+                        fallback, cold, conversation_id)
+    SELECT company_id, id, instance_id, lane_key, priority, due_at, delay_ms, typing_ms, pause_ms, fallback, cold,
            CASE WHEN cold THEN conversation_id END
     FROM new
 ), listening AS MATERIALIZED (
@@ -108,6 +109,11 @@ WITH given AS MATERIALIZED (
 ), removed AS (
     DELETE FROM outbox o USING ok
     WHERE ok.done AND o.company_id = ok.company_id AND o.message_id = ok.message_id
+    RETURNING o.company_id, o.message_id, o.pause_ms
+), resting AS MATERIALIZED (
+    -- The few that name the pause behind them.
+    SELECT company_id, message_id, $1::timestamptz + pause_ms * interval '1 millisecond' AS until
+    FROM removed WHERE pause_ms IS NOT NULL
 ), kept AS (
     UPDATE outbox o SET
         attempts = o.attempts + ok.spent,
@@ -123,14 +129,15 @@ WITH given AS MATERIALIZED (
         released = false,
         recent = CASE WHEN ok.per_minute = 0 OR ok.spent = 0 THEN l.recent ELSE
             array_append(ARRAY(SELECT r FROM unnest(l.recent) r WHERE r > $1 - interval '1 minute'), $1) END,
-        not_before = CASE WHEN ok.spent = 0 THEN l.not_before ELSE greatest(ok.not_before, paced.until) END,
+        not_before = CASE WHEN ok.spent = 0 THEN l.not_before ELSE
+            greatest(coalesce(resting.until, ok.not_before), paced.until) END,
         next_at = CASE
             WHEN ok.next_at IS NOT NULL AND (ok.unproven OR NOT l.released) THEN ok.next_at
             WHEN l.woken OR EXISTS (
                 SELECT FROM outbox o WHERE o.instance_id = l.instance_id AND o.lane_key = l.key
                     AND o.message_id <> ok.message_id)
-            THEN greatest($1, ok.not_before, paced.until) END
-    FROM ok, LATERAL (
+            THEN greatest($1, coalesce(resting.until, ok.not_before), paced.until) END
+    FROM ok LEFT JOIN resting ON resting.company_id = ok.company_id AND resting.message_id = ok.message_id, LATERAL (
         -- The oldest of the last `per_minute` sends must be a minute ago before the next one.
         SELECT CASE WHEN ok.per_minute > 0 AND ok.spent > 0 THEN (
             SELECT r + interval '1 minute' FROM lanes me, unnest(array_append(me.recent, $1)) r
@@ -203,14 +210,21 @@ RETURNING m.id, m.conversation_id, m.client_id, m.metadata, m.address, m.type
 -- Whether a waiting message may go as text where a provider cannot render it.
 SELECT fallback FROM outbox WHERE company_id = $1 AND message_id = $2
 
+-- name: keep_content
+-- Write what a message carries from now on. Nothing where the claim it is written under is over.
+UPDATE messages m SET content = $6 FROM lanes l
+WHERE l.company_id = $1 AND l.instance_id = $2 AND l.key = $3 AND l.fence = $4 AND m.company_id = $1 AND m.id = $5
+RETURNING m.id
+
 -- name: lock_lanes
 -- Hold an instance's lanes still while its queue is changed.
 SELECT key FROM lanes WHERE company_id = $1 AND instance_id = $2 ORDER BY key FOR UPDATE
 
 -- name: requeue
--- Put messages that ended in failure, or that nobody could prove, back into their lanes.
+-- Put messages that ended in failure, or that nobody could prove, back into their lanes: now, behind the pacing of all.
 WITH chosen AS MATERIALIZED (
-    SELECT m.company_id, m.id, m.instance_id, m.priority, k.lane_key FROM unnest($2::uuid[], $3::text[]) AS k (id, lane_key)
+    SELECT m.company_id, m.id, m.instance_id, m.priority, m.fallback, k.lane_key
+    FROM unnest($2::uuid[], $3::text[]) AS k (id, lane_key)
     JOIN messages m ON m.company_id = $1 AND m.id = k.id
     WHERE m.status IN ('failed', 'unproven') AND m.direction = 'outbound'
         AND NOT EXISTS (SELECT FROM outbox o WHERE o.company_id = m.company_id AND o.message_id = m.id)
@@ -223,8 +237,8 @@ WITH chosen AS MATERIALIZED (
             THEN least(coalesce(l.next_at, 'infinity'), greatest(excluded.next_at, l.not_before))
             ELSE l.next_at END
 ), work AS (
-    INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at)
-    SELECT company_id, id, instance_id, lane_key, priority, now() FROM chosen
+    INSERT INTO outbox (company_id, message_id, instance_id, lane_key, priority, due_at, fallback)
+    SELECT company_id, id, instance_id, lane_key, priority, now(), fallback FROM chosen
 ), buried AS (
     DELETE FROM dead_letters d USING chosen c WHERE d.company_id = c.company_id AND d.message_id = c.id
 ), told AS (
@@ -258,3 +272,43 @@ JOIN lanes l ON l.company_id = o.company_id AND l.instance_id = o.instance_id AN
 JOIN messages m ON m.company_id = o.company_id AND m.id = o.message_id
 WHERE o.company_id = $1 AND o.instance_id = $2 AND ($3::uuid IS NULL OR o.message_id > $3)
 ORDER BY o.message_id LIMIT $4
+
+-- name: list_in_order
+-- What waits, with what it carries, lane after lane and each in its order: behind a place, or behind as many as are passed
+-- over. The warm and the cold of a lane are a range of the index each, of which no more is read than the page can need.
+SELECT o.message_id AS id, o.lane_key, o.priority, o.due_at, o.typing_ms, o.pause_ms, o.created_at, m.content, m.address,
+       m.client_id
+FROM (
+    SELECT b.*
+    FROM lanes l
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN l.key = $3::text THEN $4::smallint ELSE -1 END AS priority,
+               CASE WHEN l.key = $3 THEN $5::timestamptz ELSE '-infinity' END AS due_at,
+               CASE WHEN l.key = $3 THEN $6::uuid ELSE '00000000-0000-0000-0000-000000000000' END AS message_id
+    ) p
+    CROSS JOIN unnest(ARRAY[false, true]) AS c (cold)
+    CROSS JOIN LATERAL (
+        SELECT message_id, lane_key, priority, due_at, typing_ms, pause_ms, created_at FROM outbox
+        WHERE instance_id = $2 AND lane_key = l.key AND cold = c.cold
+            AND (priority, due_at, message_id) > (p.priority, p.due_at, p.message_id)
+        ORDER BY priority, due_at, message_id LIMIT $7::bigint + $8::bigint
+    ) b
+    WHERE l.company_id = $1 AND l.instance_id = $2 AND l.key >= $3
+    ORDER BY l.key, b.priority, b.due_at, b.message_id LIMIT $7 OFFSET $8
+) o
+CROSS JOIN LATERAL (
+    -- One by one, however small the partition was when this was planned.
+    SELECT content, address, client_id FROM messages WHERE company_id = $1 AND id = o.message_id LIMIT 1
+) m
+ORDER BY o.lane_key, o.priority, o.due_at, o.message_id
+
+-- name: count_waiting
+-- How many messages wait for an instance.
+SELECT count(*) FROM outbox WHERE company_id = $1 AND instance_id = $2
+
+-- name: is_taken
+-- Whether a waiting message is being sent, or may have been; null for one that does not wait.
+SELECT l.message_id IS NOT DISTINCT FROM o.message_id
+FROM outbox o
+JOIN lanes l ON l.company_id = o.company_id AND l.instance_id = o.instance_id AND l.key = o.lane_key
+WHERE o.company_id = $1 AND o.instance_id = $2 AND o.message_id = $3

@@ -4,10 +4,15 @@ WITH phone AS MATERIALIZED (
     -- The lock keeps a phone from connecting between our look and our insert: what we hold back would wait forever.
     SELECT * FROM sandbox_phones WHERE company_id = $1 AND number = $5 FOR SHARE
 ), facts AS MATERIALIZED (
-    SELECT s.status, s.reason, p.auto_reply, p.fail_kind, p.fail_code, p.fail_after,
+    SELECT s.status, s.reason, p.fail_kind, p.fail_code, p.fail_after,
            coalesce(p.ack, 'read') AS ack, coalesce(p.latency_ms, 300) AS latency_ms, coalesce(p.connected, true) AS online,
            coalesce(p.fail_rate, 0) > $11::float8 AS fails, coalesce(p.timeout_rate, 0) > $12::float8 AS answer_lost,
            EXISTS (SELECT FROM sandbox_messages WHERE company_id = $1 AND message_id = $4) AS known,
+           -- Whom the account blocked may answer; nobody hears it.
+           CASE WHEN p.auto_reply IS NOT NULL AND NOT EXISTS (
+               SELECT FROM sandbox_things
+               WHERE company_id = $1 AND account = s.phone AND kind = 'blocked' AND id = $5
+           ) THEN p.auto_reply END AS auto_reply,
            CASE WHEN p.per_minute IS NOT NULL THEN (
                SELECT accepted_at + interval '1 minute' FROM sandbox_messages
                WHERE company_id = $1 AND number = $5 ORDER BY sequence DESC OFFSET p.per_minute - 1 LIMIT 1
@@ -100,8 +105,8 @@ UPDATE sandbox_messages SET received_at = $3 WHERE company_id = $1 AND number = 
 
 -- name: write
 -- Keep a message that a phone writes.
-INSERT INTO sandbox_written (company_id, id, connection_id, number, type, content, media, written_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO sandbox_written (company_id, id, connection_id, number, type, content, media, written_at, name)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: get_media
 -- The bytes of the media of a message that a phone wrote.

@@ -6,6 +6,8 @@ FROM (
     UNION ALL
     SELECT 'connection', id, company_id, credentials FROM connections
     UNION ALL
+    SELECT 'zapi', instance_id, company_id, token FROM zapi_instances
+    UNION ALL
     SELECT 'webhook', id, company_id, secret FROM webhooks
     UNION ALL
     SELECT 'webhook_previous', id, company_id, previous_secret FROM webhooks WHERE previous_secret IS NOT NULL
@@ -28,3 +30,7 @@ UPDATE webhooks SET secret = $4 WHERE company_id = $1 AND id = $2 AND secret = $
 -- name: replace_webhook_previous
 -- Replace an endpoint's previous secret, unless it was changed meanwhile.
 UPDATE webhooks SET previous_secret = $4 WHERE company_id = $1 AND id = $2 AND previous_secret = $3;
+
+-- name: replace_zapi
+-- Replace an instance's Z-API token, unless it was changed meanwhile.
+UPDATE zapi_instances SET token = $4 WHERE company_id = $1 AND instance_id = $2 AND token = $3;

@@ -1,7 +1,7 @@
 -- name: insert_webhook
 -- A new endpoint.
-INSERT INTO webhooks (company_id, id, instance_id, url, events, format, secret)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO webhooks (company_id, id, instance_id, url, events, format, secret, callbacks)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 RETURNING *
 
 -- name: get_webhook
@@ -25,6 +25,18 @@ ORDER BY id DESC LIMIT $4
 -- name: update_webhook
 -- Change what an endpoint is. It counts as healthy until it fails again.
 UPDATE webhooks SET url = $3, events = $4, failing_since = NULL
+WHERE company_id = $1 AND id = $2
+RETURNING *
+
+-- name: list_zapi
+-- An instance's endpoints of the format zapi, held until the transaction ends.
+SELECT * FROM webhooks
+WHERE company_id = $1 AND instance_id = $2 AND format = 'zapi' AND events <> '{}'
+ORDER BY id FOR NO KEY UPDATE
+
+-- name: update_zapi
+-- Change an endpoint of the format zapi. One with a new address counts as healthy until it fails.
+UPDATE webhooks SET url = $3, events = $4, callbacks = $5, failing_since = CASE WHEN url = $3 THEN failing_since END
 WHERE company_id = $1 AND id = $2
 RETURNING *
 

@@ -25,11 +25,12 @@ class ChannelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ChannelChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is given is changed."""
+    """What is given is changed. `reactions`: with which emojis followers may react."""
 
     name: Text | None = None
     description: str | None = None
     picture: PictureRequest | None = None
+    reactions: Literal["all", "basic", "none"] | None = None
 
 
 class StoryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,19 +99,29 @@ async def change_channel(
     channel: FromPath[str],
     data: JSONBody[ChannelChange],
 ) -> None:
-    """Change a channel's name, description or picture."""
+    """Change a channel's name, description or picture, or the reactions of its followers."""
     if data == ChannelChange():
         raise invalid("name", "Name at least one thing to change.")
-    await operating.call(
-        runtime,
-        principal,
-        instance_id,
-        Channels.update_channel,
-        channel=channel,
-        name=data.name,
-        description=data.description,
-        picture=await _picture(runtime, principal, data.picture),
-    )
+    if data != ChannelChange(reactions=data.reactions):
+        await operating.call(
+            runtime,
+            principal,
+            instance_id,
+            Channels.update_channel,
+            channel=channel,
+            name=data.name,
+            description=data.description,
+            picture=await _picture(runtime, principal, data.picture),
+        )
+    if data.reactions is not None:
+        await operating.call(
+            runtime,
+            principal,
+            instance_id,
+            Channels.set_channel_reactions,
+            channel=channel,
+            reactions=data.reactions,
+        )
 
 
 @delete("/channels/{channel:str}")

@@ -15,16 +15,26 @@ from recado.domain.errors import invalid
 from recado.domain.operations import Chat, Chats, Presence
 from recado.services import operating
 
+ExpireSeconds = Literal[0, 86_400, 604_800, 7_776_000]
+
 
 class ChatChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is given is changed, one after the other. `muted_seconds` 0 mutes for ever, null not at all;
-    `expire_seconds` lets messages disappear, 0 keeps them."""
+    `expire_seconds` lets messages disappear, 0 keeps them; `note` is what a business's phone notes of it, and empty
+    removes that."""
 
     archived: bool | None = None
     pinned: bool | None = None
     read: bool | None = None
     muted_seconds: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType | None = msgspec.UNSET
-    expire_seconds: Literal[0, 86_400, 604_800, 7_776_000] | None = None
+    expire_seconds: ExpireSeconds | None = None
+    note: Annotated[str, msgspec.Meta(max_length=4_096)] | None = None
+
+
+class NewChatsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`expire_seconds` lets messages of chats that begin disappear, 0 keeps them."""
+
+    expire_seconds: ExpireSeconds
 
 
 class PresenceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +96,16 @@ async def change_chat(
         await operating.call(
             runtime, principal, instance_id, Chats.expire_chat, chat=wanted, seconds=data.expire_seconds
         )
+    if data.note is not None:
+        await operating.call(runtime, principal, instance_id, Chats.note_chat, chat=wanted, note=data.note)
+
+
+@put("/new-chats", status_code=204)
+async def change_new_chats(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], data: JSONBody[NewChatsChange]
+) -> None:
+    """Let messages of chats that begin from now on disappear."""
+    await operating.call(runtime, principal, instance_id, Chats.expire_new_chats, seconds=data.expire_seconds)
 
 
 @post("/chats/{chat:str}/clear", status_code=204)
@@ -139,6 +159,7 @@ routers = [
             list_chats,
             get_chat,
             change_chat,
+            change_new_chats,
             clear_chat,
             delete_chat,
             set_presence,

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from recado.api.dependencies import Principal, Runtime
 from recado.api.v1.phone.common import PictureRequest, Text, router
 from recado.domain.errors import invalid
-from recado.domain.operations import Person, Privacy, Profile
+from recado.domain.operations import BusinessChange, Category, Person, Privacy, Profile
 from recado.services import operating
 
 Whose = Annotated[str | None, QueryParameter(description="Whose profile; without it, the number's own.")]
@@ -66,6 +66,24 @@ async def get_business_profile(
     return await operating.call(runtime, principal, instance_id, Profile.get_business_profile, contact=wanted)
 
 
+@patch("/business-profile", status_code=204)
+async def change_business_profile(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], data: JSONBody[BusinessChange]
+) -> None:
+    """Change the number's own business profile."""
+    if data == BusinessChange():
+        raise invalid("description", "Name at least one thing to change.")
+    await operating.call(runtime, principal, instance_id, Profile.set_business_profile, change=data)
+
+
+@get("/business-categories")
+async def list_business_categories(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]
+) -> list[Category]:
+    """The categories that a business can be of."""
+    return await operating.call(runtime, principal, instance_id, Profile.list_business_categories)
+
+
 @get("/privacy")
 async def get_privacy(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> dict[str, str]:
     """Who may see what, by the names of `domain.operations.Privacy`."""
@@ -89,6 +107,8 @@ routers = [
             set_profile_picture,
             remove_profile_picture,
             get_business_profile,
+            change_business_profile,
+            list_business_categories,
             get_privacy,
             set_privacy,
         ],
