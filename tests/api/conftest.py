@@ -78,7 +78,7 @@ async def url(runtime: Runtime) -> AsyncIterator[str]:
             runtime, [health.router, companies.router, tokens.router, servers.router, instances.router, *phone.ROUTERS]
         )
     )
-    with socket.socket() as door:
+    with socket.socket(proto=socket.IPPROTO_TCP) as door:
         door.bind(("127.0.0.1", 0))
         server = _Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
         serving = asyncio.create_task(server.serve(sockets=[door]))
