@@ -20,6 +20,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RECADO_PORT", "9000")
     monkeypatch.setenv("RECADO_DATA_DIR", "/srv/recado")
     monkeypatch.setenv("RECADO_ALLOWED_NETWORKS", "10.0.0.0/8, 192.168.1.7,fd00::/8")
+    monkeypatch.setenv("RECADO_TRUSTED_PROXIES", "10.0.0.7")
     monkeypatch.setenv("RECADO_REDIS_URL", "")
     settings = Settings()
     assert settings.port == 9000

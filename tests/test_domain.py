@@ -68,6 +68,11 @@ TEXTS: tuple[tuple[str, dict[str, Any], str | None], ...] = (
         "2 x Pão: BRL 1.50\n- BRL 1.00\n+ BRL 0.05\n+ BRL 5.00",
     ),
     ("poll_vote", {"message_id": "x", "options": ["a"]}, None),
+    (
+        "event",
+        {"name": "Feira", "start_at": "2026-12-24T12:00:00-03:00", "end_at": "2026-12-24T20:00:00Z", "location": "Rua"},
+        "Feira\n24/12/2026 12:00 UTC-03:00\n- 24/12/2026 20:00 UTC\nRua",
+    ),
 )
 
 

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         description="Private networks that webhooks, media links and provider servers may live in, "
         "as CIDRs, comma separated. All others are refused.",
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Networks of the proxies in front, as CIDRs, comma separated: whom they name in X-Forwarded-For is the "
+        "caller. Unset: whoever connects is.",
+    )
 
     send_concurrency: int = Field(128, ge=1, description="Messages being sent at once by one process.")
     send_timeout_seconds: float = Field(30, gt=0, description="How long one call to a provider may take.")
@@ -112,12 +117,12 @@ class Settings(BaseSettings):
     event_days: int = Field(90, ge=1, description="Days to keep events and their deliveries.")
     idempotency_days: int = Field(7, ge=1, description="Days in which a repeated request is recognised.")
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("allowed_networks")
+    @field_validator("allowed_networks", "trusted_proxies")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ipaddress.ip_network(network, strict=False)) for network in value)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from recado.app import Recado
@@ -128,6 +129,31 @@ async def test_else_it_fails_and_says_why_and_the_lane_goes_on(mixed: Pair, one:
     await mixed.switch(mixed.first)
     await mixed.company.post(f"/v1/messages/{message_id}/retry", status=200)
     await mixed.reaches(message_id, "read")
+
+
+async def test_what_was_to_be_opened_once_is_not_shown_to_stay(mixed: Pair, one: Graph) -> None:
+    image = {"link": "https://example.com/a.png", "view_once": True}
+    message_id = await _wait_for_graph(mixed, type="image", image=image)
+    failed = (await mixed.reaches(message_id, "failed"))["error"]
+    assert "view_once" in failed["why"]
+    assert one.asked == []
+
+
+@pytest.mark.parametrize("lame", [{"replies": False}, {"unquotable": frozenset({"text"})}], ids=["none", "not this"])
+async def test_a_quote_that_the_new_provider_cannot_carry_is_refused(
+    mixed: Pair, served: Recado, one: Graph, lame: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As to Z-API from a provider that quotes with everything."""
+    meta = served.runtime.providers["meta"]
+    monkeypatch.setattr(type(meta), "capabilities", msgspec.structs.replace(meta.capabilities, **lame))
+    await mixed.switch(mixed.second)
+    told = await mixed.send()
+    await mixed.reaches(told, "sent")
+    await mixed.switch(mixed.first)
+    reply = await _wait_for_graph(mixed, type="text", text={"body": "x"}, reply_to=told)
+    failed = (await mixed.reaches(reply, "failed"))["error"]
+    assert (failed["code"], len(one.asked)) == ("unsupported_by_provider", 1)
+    assert "quote" in failed["why"]
 
 
 async def test_a_reference_to_a_message_of_another_world_is_refused(mixed: Pair, one: Graph) -> None:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from tests.native.go import Go
 
 PHONE = "5511988887777"
-_NEONIZE = importlib.util.find_spec("neonize") is not None
+NEONIZE = importlib.util.find_spec("neonize") is not None
 
-if _NEONIZE:
+if NEONIZE:
     # At its import neonize leaves `uname` and its pipes to whoever starts a process next, which warns of them.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -42,7 +42,7 @@ if _NEONIZE:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without neonize its tests are skipped by name; in CI it is installed, and its absence fails them."""
-    if _NEONIZE or os.environ.get("CI") == "true":
+    if NEONIZE or os.environ.get("CI") == "true":
         return
     for item in items:
         if "tests/native/" in item.nodeid:

@@ -114,6 +114,16 @@ def test_a_quotation_with_mentions() -> None:
     assert message.messageContextInfo.messageSecret == b"z" * 32
 
 
+def test_a_private_answer_names_the_group() -> None:
+    quoted = {**ABOUT, "from_me": False, "chat": "1@g.us", "sender": "77@lid"}
+    chats = {"1@g.us": "", "77@lid": "1@g.us", "2@g.us": "1@g.us"}
+    for to, expected in chats.items():
+        message = built("text", {"body": "só para você"}, to=to, reply_to=quoted)
+        assert message.extendedTextMessage.contextInfo.remoteJID == expected
+    message = built("text", {"body": "oi"}, to="77@lid", reply_to={**ABOUT, "from_me": False})
+    assert message.extendedTextMessage.contextInfo.remoteJID == "", "one person by two ids"
+
+
 def test_the_answer_to_a_story() -> None:
     for kind, given in (("text", {"body": "lindo"}), ("sticker", {}), ("gif", {})):
         message = built(kind, {**given, "story": "3EB0STORY"}, about=None)

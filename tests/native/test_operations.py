@@ -104,8 +104,10 @@ def _channel_info() -> Any:
         Description=proto.NewsletterText(Text="Todo dia"),
         SubscriberCount=7,
         VerificationState=proto.NewsletterThreadMetadata.UNVERIFIED,
+        CreationTime=1_695_643_504,
     )
-    return proto.NewsletterMetadata(ID=jid("555", "newsletter"), ThreadMeta=thread)
+    state = proto.WrappedNewsletterState(Type=proto.WrappedNewsletterState.SUSPENDED)
+    return proto.NewsletterMetadata(ID=jid("555", "newsletter"), ThreadMeta=thread, State=state)
 
 
 def _channel_answer() -> Any:
@@ -159,6 +161,7 @@ _CHANNEL = Channel(
     followers=7,
     verified=False,
     invite_link="https://whatsapp.com/channel/CODE",
+    extra={"creation_time": 1_695_643_504, "state": "suspended"},
 )
 _INFO = _proto("GetUserInfoSingleReturnFunction", JID=_jid(PHONE), UserInfo=_proto("UserInfo", Status="Aberto"))
 _PICTURE = _proto("SetGroupPhotoReturnFunction", PictureID="1")
@@ -289,10 +292,10 @@ ROWS = (
 _SENT = {"post_story", "delete_story"}
 
 
-def test_every_operation_of_the_adapter_is_the_engines_and_in_the_table() -> None:
+def test_every_operation_of_the_adapter_is_the_engines_and_in_the_table(number: "Direct") -> None:
     from recado.native import operations as engine
 
-    assert operations(Native) <= frozenset(engine._OPERATIONS) | {"verify"}
+    assert operations(Native(number)) | {"mark_read", "show_typing"} == frozenset(engine._OPERATIONS)
     assert {row.operation for row in ROWS} | _SENT == frozenset(engine._OPERATIONS)
 
 

@@ -2,16 +2,21 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from recado.app import Recado
 from recado.config import Settings
+from recado.store import outbox
+from recado.store.db import Database
 from recado.testing.upstream import Reply, Upstream
 from tests.media.test_media import JPEG, PNG, download
+from tests.outbound import lanes
 from tests.outbound.test_sending import reaches
 from tests.support import client
 from tests.support.client import Client
@@ -25,8 +30,8 @@ MOST = 300_000
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """A small limit."""
-    return settings.model_copy(update={"max_media_bytes": MOST})
+    """A small limit, and room for few sends at once."""
+    return settings.model_copy(update={"max_media_bytes": MOST, "send_concurrency": 4})
 
 
 @pytest.fixture
@@ -197,3 +202,48 @@ async def test_a_process_that_ended_while_it_fetched_leaves_no_doubt(
     shown = await reaches(company, message_id, "sent")
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["accepted"]
     assert len(files.requests) == 1
+
+
+async def test_a_process_that_ended_behind_the_fetch_leaves_no_doubt(database: Database) -> None:
+    """Nothing is sent under the claim that fetched, so whoever takes the lane next may send."""
+    owner, sender = await lanes.make_instance(database)
+    await lanes.accept(database, lanes.draft(owner, sender, type="image", content=msgspec.Raw(b'{"link":"x"}')))
+    (claimed,) = await lanes.claim(database)
+    async with database.work() as connection:
+        assert await outbox.keep_content(connection, claimed, {"media_id": "x"})
+    (again,) = await lanes.claim(database, now=datetime.now(UTC) + 2 * lanes.LEASE)
+    assert (again.message_id, again.interrupted, again.content) == (claimed.message_id, False, {"media_id": "x"})
+    async with database.work() as connection:
+        assert not await outbox.keep_content(connection, claimed, {}), "the first claim is over"
+
+
+async def test_slow_links_do_not_hold_up_what_needs_none(
+    company: Client, instance: dict[str, Any], files: Upstream
+) -> None:
+    """More of them than the process sends at once, each in a lane of its own."""
+    files.replies = [Reply(body=JPEG, trouble="stall_body")]
+    settings = {**client.NO_PACING, "ordering": "recipient"}
+    slow = await client.make_sandbox_instance(company, settings)
+    for number in range(6):
+        content = {"link": f"{files.url}/{number}.jpg", "fetch": True}
+        to = f"55119999900{number + 10}"
+        await company.post("/v1/messages", {"instance_id": slow["id"], "to": to, "type": "image", "image": content})
+    await company.until(f"/v1/instances/{slow['id']}/queue", lambda queue: queue["counts"]["sending"] > 0)
+    body = {"instance_id": instance["id"], "to": PHONE, "type": "text", "text": {"body": "oi"}}
+    await reaches(company, (await company.post("/v1/messages", body))["id"], "sent")
+    assert len(files.requests) == 1, "one link of a company at a time, of the four sends that there is room for"
+
+
+async def test_typing_is_shown_behind_the_fetch(database: Database) -> None:
+    """Only showing it spends it."""
+    owner, sender = await lanes.make_instance(database)
+    await lanes.accept(database, lanes.draft(owner, sender, typing_ms=700))
+    left = []
+    for typed in (False, True, False):
+        (claimed,) = await lanes.claim(database)
+        left.append(claimed.typing_ms)
+        now = datetime.now(UTC)
+        await lanes.finish(
+            database, outbox.Finish(claimed=claimed, done=False, next_at=now, not_before=now, typed=typed), now=now
+        )
+    assert left == [700, 700, 0]

@@ -8,8 +8,9 @@ import typer
 
 from recado import cli, providers
 from recado.api.zapi import routes
-from recado.api.zapi.relayed import Relayed
+from recado.api.zapi.relayed import Relayed, RelayedFirst
 from recado.api.zapi.route import Refused, Route
+from recado.api.zapi.settings import Setting
 from recado.config import Settings
 from recado.domain import content, operations, provider
 from recado.domain.provider import Capabilities, Provider, Varies
@@ -151,7 +152,13 @@ def _served_by(route: Route, adapters: list[Provider]) -> str:
         return f"**refused**: {route.reason}"
     if isinstance(route, Relayed):
         return f"`zapi` alone: {route.reason}"
-    able = [one.kind for one in adapters if set(route.needs) <= one.capabilities.kinds | operations.operations(one)]
+    able = [
+        one.kind
+        for one in adapters
+        if set(route.needs) <= one.capabilities.kinds | operations.operations(one)
+        # Z-API itself is asked first, whatever it lacks of ours.
+        or (isinstance(route, RelayedFirst | Setting) and isinstance(one, provider.Relays))
+    ]
     return "all" if len(able) == len(adapters) else ", ".join(f"`{kind}`" for kind in able)
 
 

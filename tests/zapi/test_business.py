@@ -8,7 +8,8 @@ import pytest
 from recado.api.zapi import catalogue
 from recado.api.zapi.business import _profile
 from recado.api.zapi.labels import COLORS, _number
-from recado.api.zapi.newsletters import _state
+from recado.api.zapi.newsletters import _shown, _state
+from recado.domain.operations import Channel
 from tests.support.client import Client
 from tests.zapi.conftest import ZapiClient, open_instance
 
@@ -84,7 +85,7 @@ async def test_the_business_profile(zapi: ZapiClient) -> None:
         "hasCoverPhoto": None,
     }
     await refused(zapi, "GET", "/business/profile", "phone", params={})
-    await refused(zapi, "POST", "/business/hours", "the phone does", json={"timezone": "America/Sao_Paulo"})
+    await refused(zapi, "POST", "/business/hours", "on the phone", json={"timezone": "America/Sao_Paulo"})
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ async def test_the_catalogue(zapi: ZapiClient, monkeypatch: pytest.MonkeyPatch) 
     second = await zapi.post("/catalogs", {"nextCursor": first["nextCursor"]})
     assert [one["id"] for page in (first, second) for one in page["products"]] == [product, other]
     assert "nextCursor" not in second
-    for cursor in ("AQHR==", "-1", "9" * 20, "²"):
+    for cursor in ("AQHR==", "-1", "9" * 20, "0000000001", "²"):
         await refused(zapi, "GET", "/catalogs", "nextCursor", params={"nextCursor": cursor})
     await refused(zapi, "POST", "/products", "salePrice", json={**MUG, "salePrice": 10})
 
@@ -270,3 +271,37 @@ async def test_privacy(zapi: ZapiClient) -> None:
     await refused(zapi, "POST", "/privacy/group-add", "type", json={"type": "NONE"})
     await refused(zapi, "POST", "/privacy/messages-duration", "value", params={"value": "days8"})
     await refused(zapi, "GET", "/privacy/disallowed-contacts", "excepts", params={"type": "photo"})
+
+
+async def test_numbers_and_texts_in_place_of_each_other(zapi: ZapiClient) -> None:
+    made = await zapi.post("/create-newsletter", {"name": 2026, "description": 7}, status=201)
+    bare = int(made["id"].removesuffix("@newsletter"))
+    assert await zapi.post("/update-newsletter-name", {"id": bare, "name": 2027}, status=201) == {"value": True}
+    assert await zapi.put("/mute-newsletter", {"id": str(bare)}) == {"value": True}
+    [shown] = await zapi.get("/newsletter")
+    assert (shown["name"], shown["description"], shown["viewMetadata"]["mute"]) == ("2027", "7", "ON")
+    [found] = await zapi.post("/search-newsletter", {"limit": "5", "filters": {}, "searchText": 2027})
+    assert found["id"] == made["id"]
+    await refused(zapi, "POST", "/search-newsletter", "searchText", json={"limit": 5, "filters": {}, "searchText": " "})
+
+    product = (await zapi.post("/products", {**MUG, "name": 7, "price": "19.9", "retailerId": 9}))["id"]
+    shown = await zapi.get(f"/products/{product}")
+    assert (shown["name"], shown["price"], shown["retailerId"]) == ("7", "19900", "9")
+    for price in (-1, "nan", "19,90", 1e300):
+        await refused(zapi, "POST", "/products", "price", json={**MUG, "price": price})
+    tag = (await zapi.post("/business/create-tag", {"name": 1}))["id"]
+    assert await zapi.get("/tags") == [{"id": tag, "name": "1", "color": 0}]
+    assert await zapi.post("/business/company-address", {"value": 12}, status=201) == {"success": True}
+    assert await zapi.post("/business/company-websites", {}, status=201) == {"success": True}
+    for path, body in (
+        ("/catalogs/collection", {"name": 1, "productIds": [7190654897637620]}),
+        ("/catalogs/collection/add-product", {"collectionId": 1, "productIds": [7190654897637620]}),
+    ):
+        await refused(zapi, "POST", path, "Only Z-API itself", json=body)
+
+
+def test_newsletters_as_providers_tell_them() -> None:
+    told = Channel(channel="1@newsletter", extra={"creation_time": "1695643504", "state": {"type": "active"}})
+    assert (_shown(told).creation_time, _shown(told).state) == (1_695_643_504, "ACTIVE")
+    nothing = _shown(Channel(channel="1@newsletter", extra={"creation_time": [], "state": 7}))
+    assert (nothing.creation_time, nothing.state, nothing.subscribers_count, nothing.verification) == (None,) * 4

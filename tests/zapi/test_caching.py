@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from recado.domain.errors import Invalid, ProviderFailed
-from recado.domain.operations import Group, Participant
+from recado.domain.operations import Community, Group, Participant
 from recado.services import remembering
 from recado.services.remembering import FRESH_SECONDS, LONGEST_SECONDS, Memory, Remembered
 
@@ -122,10 +122,13 @@ async def test_only_a_provider_that_fails_is_answered_for(memory: Memory, clock:
         await memory.recall(INSTANCE, "groups", provider)
 
 
-async def test_a_provider_that_says_no_does_not_fail(memory: Memory, clock: Clock, provider: Provider) -> None:
+@pytest.mark.parametrize("code", ["not_found", "http_404"])
+async def test_a_provider_that_says_no_does_not_fail(
+    memory: Memory, clock: Clock, provider: Provider, code: str
+) -> None:
     await memory.recall(INSTANCE, "groups", provider)
     clock.now += FRESH_SECONDS
-    provider.error = ProviderFailed("There is no such group.", code="not_found")
+    provider.error = ProviderFailed("There is no such group.", code=code)
     with pytest.raises(ProviderFailed):
         await memory.recall(INSTANCE, "groups", provider)
     provider.error = ProviderFailed("away")
@@ -142,14 +145,33 @@ async def test_a_change_ends_older_answers_too(memory: Memory, clock: Clock, pro
 
 
 async def test_what_was_asked_for_longest_ago_makes_room(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembering, "_MOST", 10)
+    monkeypatch.setattr(remembering, "_MOST", 25_000)
     asked: list[str] = []
 
     async def groups(name: str) -> list[Group]:
         asked.append(name)
-        return [Group(group=f"{name}@g.us", participants=[Participant(phone="5511999990001")] * 2)]
+        return [Group(group=f"{name}@g.us", participants=[Participant(phone="5511999990001")] * 100)]
 
     for name in ("one", "two", "one", "three", "one", "two"):
         await memory.recall(INSTANCE, name, lambda name=name: groups(name))  # type: ignore[misc]
-    # Each weighs four: the list, its group and two participants. "three" drives out "two", which was not asked for since.
+    # There is room for two. "three" drives out "two", which was not asked for since.
     assert asked == ["one", "two", "three", "two"]
+
+
+@pytest.mark.parametrize("where", ["a picture", "a community's groups", "the question"])
+async def test_what_is_kept_is_bounded_wherever_it_is_long(
+    memory: Memory, provider: Provider, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(remembering, "_MOST", 1_000)
+    long = "x" * 2_000
+    groups = [Group(group="1@g.us", participants=[Participant(phone="5511999990001")] * 100)]
+    answers = {"a picture": long, "a community's groups": [Community(community="2@g.us", groups=groups)]}
+
+    async def ask() -> object:
+        await provider()
+        return answers.get(where)
+
+    question = long if where == "the question" else "short"
+    for _ in range(2):
+        await memory.recall(INSTANCE, question, ask)
+    assert provider.asked == 2

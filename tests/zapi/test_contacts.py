@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from recado.services.remembering import Memory
 from tests.inbound import wire
 from tests.inbound.conftest import make_number
 from tests.support import client as clients
@@ -93,6 +94,29 @@ async def test_a_list_is_answered_from_memory_until_something_changes(zapi: Zapi
     await zapi.post("/contacts/add", [{"firstName": "Bia", "phone": BIA}])
     listed = await zapi.get("/contacts", page=1, pageSize=10)
     assert {one["phone"]: (one["name"], one["notify"]) for one in listed} == {ANA: (None, "ana"), BIA: ("Bia", None)}
+
+
+async def test_what_a_phone_told_is_forgotten_with_it(zapi: ZapiClient) -> None:
+    await zapi.post("/contacts/add", [{"firstName": "Ana", "phone": ANA}])
+    assert len(await zapi.get("/contacts", page=1, pageSize=10)) == 1
+    await zapi.get("/disconnect")
+    # Neither as fresh nor as the older answer of a provider that fails.
+    reply = await zapi.call("GET", "/contacts", params={"page": "1", "pageSize": "10"})
+    assert "error" in reply.body
+
+
+async def test_an_answer_is_as_old_as_its_oldest_part(module_recado: "Recado", zapi: ZapiClient) -> None:
+    now = 0.0
+    module_recado.runtime.answers = Memory(lambda: now)
+    assert (await zapi.call("GET", f"/profile-picture?phone={ANA}")).status == 200
+    now = 30.0
+    assert (await zapi.call("GET", f"/contacts/{ANA}")).headers["age"] == "30"
+    now = 45.0
+    await zapi.post("/contacts/add", [{"firstName": "Ana", "phone": ANA}])
+    await writes(zapi, ANA)
+    assert (await zapi.call("GET", f"/contacts/{ANA}")).headers["age"] == "0"
+    now = 65.0
+    assert (await zapi.call("GET", f"/chats/{ANA}")).headers["age"] == "20"
 
 
 # --- who is on WhatsApp ---------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Webhooks in Z-API's shape on a served Recado: set, delivered in order to a real server, filtered, moved, refused."""
 
 import asyncio
+import mimetypes
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -11,7 +13,9 @@ from aiohttp import web
 from recado.domain.errors import Invalid
 from recado.domain.events import EVENT_TYPES
 from recado.domain.zapi import CALLBACKS
+from recado.services import media
 from recado.services.directory import ZapiView
+from recado.services.runtime import Runtime
 from recado.services.zapi import callbacks
 from recado.store import events
 from tests.zapi.conftest import ZapiClient
@@ -148,6 +152,8 @@ async def test_a_file_can_be_had_without_a_token(module_recado: "Recado", zapi: 
     folder, _, expires = url.rpartition("/")[0].rpartition("/")
     changed = await anonymous.call("GET", f"{folder}/{int(expires) + 1}/{url.rpartition('/')[2]}")
     assert (changed.status, changed.body["code"]) == (403, "bad_media_link")
+    endless = await anonymous.call("GET", f"{folder}/{'9' * 5_000}/{url.rpartition('/')[2]}")
+    assert endless.status in (403, 404)
 
 
 async def test_an_event_that_cannot_be_told_holds_nothing_up(
@@ -219,3 +225,25 @@ async def test_http_is_refused_unless_the_operator_allows_it(module_recado: "Rec
     await callbacks.set_webhooks(strict, view, {"received": "https://example.com"})
     with pytest.raises(Invalid, match="filter"):
         await callbacks.set_filters(strict, view, callbacks=["FILTER_EVERYTHING"])
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "ending"),
+    [
+        ("audio/ogg; codecs=opus", ".ogg"),
+        ("image/webp", ".webp"),
+        ("image/jpeg", ".jpg"),
+        ("audio/mp4", ".m4a"),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx"),
+        ("nobody/knows", ""),
+        (None, ""),
+    ],
+)
+def test_addresses_of_files_end_as_their_type_does(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, mime_type: str | None, ending: str
+) -> None:
+    """On every machine: one without lists of its own knows no voice note and no sticker."""
+    bare = mimetypes.MimeTypes()
+    monkeypatch.setattr(mimetypes, "guess_extension", bare.guess_extension)
+    url = media.signed_url(runtime, UUID(int=1), UUID(int=2), mime_type, 60)
+    assert url.rpartition("/")[2].partition(".")[2] == ending.removeprefix(".")

@@ -48,7 +48,7 @@ async def members(zapi: ZapiClient, group: str) -> list[str]:
 async def texts(zapi: ZapiClient, phone: str, count: int) -> list[str]:
     """What a phone received, once it is so much."""
     page = await zapi.company.until(
-        f"/sandbox/phones/{phone}/messages?instance_id={zapi.instance_id}", lambda page: page["total"] >= count
+        f"/sandbox/phones/{phone}/messages?instance_id={zapi.instance_id}", lambda page: len(page["data"]) >= count
     )
     return [one["content"]["body"] for one in page["data"]]
 
@@ -108,6 +108,38 @@ async def test_a_group_is_made_and_told_in_the_documented_shapes(zapi: ZapiClien
     ]
     only_lids = await zapi.call("POST", "/create-group", json={"groupName": "x", "phones": [LID]})
     assert only_lids.status == 400
+
+
+async def test_who_is_in_a_group_already_is_not_invited_to_it(zapi: ZapiClient) -> None:
+    mine = await number_of(zapi)
+    body = {"autoInvite": True, "groupName": 2026, "phones": [ANA, ANA, "551199990001", mine, "+" + BIA, int(BIA)]}
+    made = await zapi.post("/create-group", body)
+    assert made["phonesNotAdded"] == []
+    assert (await zapi.get(f"/light-group-metadata/{made['phone']}"))["subject"] == "2026"
+    assert await members(zapi, made["phone"]) == sorted([mine, ANA, BIA])
+    twice = {"groupId": made["phone"], "phones": [BIA, int(BIA)]}
+    assert await zapi.post("/remove-participant", twice) == {"value": True}
+    queued = await zapi.company.get(f"/v1/messages?instance_id={zapi.instance_id}")
+    assert queued["data"] == []
+
+
+@pytest.mark.parametrize("group", ["../../x-group", "abc-group", "1-group", "a@b@g.us", "-group", ""])
+async def test_what_no_group_is_called_is_told_to_no_provider(zapi: ZapiClient, group: str) -> None:
+    reply = await zapi.call("POST", "/leave-group", json={"groupId": group})
+    assert (reply.status, reply.body) == (400, {"error": "Invalid groupId"})
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("/create-group", {"groupName": "", "phones": [ANA]}),
+        ("/update-group-name", {"groupId": "120363019502650977-group", "groupName": ""}),
+        ("/communities", {"name": ""}),
+        ("/contacts/add", [{"firstName": "", "phone": ANA}]),
+    ],
+)
+async def test_a_name_is_not_empty(zapi: ZapiClient, route: str, body: Any) -> None:
+    assert (await zapi.call("POST", route, json=body)).status == 400
 
 
 async def test_a_group_is_changed(zapi: ZapiClient) -> None:
@@ -328,7 +360,7 @@ async def test_an_older_list_is_told_with_its_age_while_the_provider_fails(
     pages = {"page": "1", "pageSize": "10"}
     first = await passing.call("GET", "/groups", params=pages)
     assert (first.status, first.headers["age"]) == (200, "0")
-    assert first.body == [{**group, "muteEndTime": "1655953774000"}]
+    assert first.body == [group]
     upstream.replies[:] = [Reply(status=503)]
     now = FRESH_SECONDS + 1
     older = await passing.call("GET", "/groups", params=pages)

@@ -75,6 +75,30 @@ MADE: tuple[tuple[str, dict[str, Any], str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "/send-button-list",
+        {
+            "message": "?",
+            "buttonList": {
+                "image": " https://x.test/o pão.png",
+                "buttons": [{"id": 0, "label": "Sim"}, {"id": "", "label": "Não"}],
+            },
+        },
+        "buttons",
+        {"body": "?", "image": "https://x.test/o%20pão.png", "buttons": [{"title": "Sim", "id": "0"}, {"title": "Não", "id": "Não"}]},
+    ),
+    (
+        "/send-button-actions",
+        {"message": "?", "buttonActions": [{"id": 0, "type": "REPLY", "label": "Sim"}]},
+        "buttons",
+        {"body": "?", "buttons": [{"title": "Sim", "id": "0"}]},
+    ),
+    (
+        "/send-option-list",
+        {"message": "?", "optionList": {"title": 1, "buttonLabel": 2, "options": [{"id": 0, "title": "Sim"}]}},
+        "list",
+        {"body": "?", "button": "2", "header": "1", "sections": [{"rows": [{"id": "0", "title": "Sim"}]}]},
+    ),
+    (
         "/send-button-otp",
         {"message": "Seu código", "code": 123456},
         "otp",
@@ -281,7 +305,7 @@ async def test_answers_to_what_was_received(zapi: ZapiClient) -> None:
     back = await zapi.post("/send-poll-vote", {**vote, "pollVote": []})
     assert await stored(zapi, back) == {"poll_vote": {"options": []}}
     other = await zapi.post("/send-poll-vote", {**vote, "pollVote": [{"name": "Coco"}]}, status=400)
-    assert other == {"error": "pollVote: the poll has no option 'Coco'"}
+    assert other == {"error": "WhatsApp does not take this poll_vote. poll_vote.options: the poll has no option 'Coco'"}
     unknown = await zapi.post("/send-poll-vote", {**vote, "pollMessageId": "3EB0"}, status=400)
     assert unknown == {"error": "pollMessageId: there is no message 3EB0 on this instance"}
 
@@ -310,7 +334,9 @@ async def test_changes_of_what_was_sent(zapi: ZapiClient) -> None:
         {"phone": PHONE, "eventMessageId": event["messageId"], "eventResponse": "GOING"},
         status=400,
     )
-    assert own == {"error": "eventMessageId: an event of your own cannot be answered"}
+    assert own == {
+        "error": "WhatsApp does not take this event_response. event_response.message_id: is a message of your own"
+    }
 
     order = {"currency": "BRL", "products": [{**PRODUCT, "productId": "custom-item-1", "isCustomItem": True}]}
     sent = await zapi.post("/send-order", {"phone": PHONE, "order": order})

@@ -1,43 +1,35 @@
 """The surface on the built-in engine, from a client's request to the library's own messages, and back to its webhooks."""
 
-import asyncio
-import hashlib
+import base64
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from recado import app
 from recado.api.zapi import examples, routes
 from recado.api.zapi.relayed import Relayed
 from recado.api.zapi.route import Refused, Route
 from recado.api.zapi.sends import Send
-from recado.config import Settings
 from recado.domain.operations import operations
 from recado.providers.native.adapter import Native
 from recado.providers.sandbox import samples
 from recado.services.zapi import faults
-from recado.store import db
 from recado.testing.upstream import Reply as Answer
 from recado.testing.upstream import Upstream
-from recado.workers.native import NativeWorker
-from tests.native.conftest import _NEONIZE, eventually
-from tests.support import client as clients
+from tests.native.conftest import NEONIZE, eventually
 from tests.support import databases
 from tests.support.client import Client
 from tests.zapi.conftest import ZapiClient
-from tests.zapi.native import NativeWorld, Phone, open_native
+from tests.zapi.native import Endpoint, NativeWorld, Phone, extended, open_native, served, vote_of
 from tests.zapi.world import check_documented, files
 
 if TYPE_CHECKING:
     from tests.native.go import Go
 
 pytestmark = pytest.mark.skipif(
-    not _NEONIZE and os.environ.get("CI") != "true", reason="needs neonize: uv sync --extra native"
+    not NEONIZE and os.environ.get("CI") != "true", reason="needs neonize: uv sync --extra native"
 )
 
 _NO_CALL = "neonize has no call for it"
@@ -64,7 +56,8 @@ OTHERWISE: Mapping[str, str] = {
     "/profile-picture": "native: WhatsApp takes JPEG pictures only.",
     "/update-group-photo": "native: WhatsApp takes JPEG pictures only.",
     "/update-group-settings": "native: neonize cannot change `approval`.",
-    "/send-event": "The provider native does not take this event. event.call: the built-in engine cannot make the link of a call",
+    "/send-event": "The provider native does not take this event."
+    " event.call: the built-in engine cannot make the link of a call",
 }
 #: Where the example needs nothing of what else the route can do: `read` is Recado's own.
 ANYWAY = ("/modify-chat",)
@@ -88,39 +81,9 @@ async def native_company(
     server: databases.Server, tmp_path_factory: pytest.TempPathFactory, go: "Go"
 ) -> AsyncIterator[Client]:
     """A company of a whole Recado, its engine in this process too, over the double."""
-    from neonize import client as neonize
-
     url = await server.fresh()
-    owner = await db.connect(url)
-    await owner.execute("CREATE TABLE whatsmeow.whatsmeow_device (jid text PRIMARY KEY)")
-    await owner.execute("INSERT INTO whatsmeow.whatsmeow_device VALUES ('5511900000001:12@s.whatsapp.net')")
-    await owner.close()
-    settings = Settings(
-        data_dir=Path(tmp_path_factory.mktemp("recado")),
-        database_url=url,
-        host="127.0.0.1",
-        port=0,
-        pool_size=4,
-        admin_token=None,
-        allowed_networks=("127.0.0.0/8", "::1/128"),
-        zapi_http_webhooks=True,
-        shutdown_grace_seconds=5,
-        log_level="debug",
-        log_format="json",
-    )
-    recado = app.Recado(settings, roles=[role for role in app.ROLES if role not in ("native", "sandbox")])
-    stop = asyncio.Event()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neonize, "gocode", go)
-        await recado.start()
-        engine = asyncio.create_task(NativeWorker(recado.runtime, pace=0.0).run(stop))
-        try:
-            async with clients.connect(recado.url, recado.admin_token) as admin:
-                yield await clients.make_company(admin)
-        finally:
-            stop.set()
-            await engine
-            await recado.stop()
+    async with served(url, tmp_path_factory.mktemp("recado"), go) as company:
+        yield company
     await server.drop(url)
 
 
@@ -182,24 +145,6 @@ async def _left(zapi: ZapiClient, zaap_id: str) -> dict[str, Any]:
 
 
 # --- from a client to WhatsApp and back ---------------------------------------------------------------------
-
-
-class Endpoint:
-    """A client's endpoint."""
-
-    def __init__(self, server: Upstream) -> None:
-        self._server = server
-        self.url = server.url
-
-    def arrived(self, *types: str) -> list[dict[str, Any]]:
-        """What was told so far, of some types."""
-        told = [msgspec.json.decode(request.body) for request in self._server.requests]
-        return [one for one in told if one["type"] in types]
-
-    async def told(self, type: str, count: int) -> list[dict[str, Any]]:
-        """What was told of a type, once there is so much."""
-        await eventually(lambda: len(self.arrived(type)) >= count)
-        return self.arrived(type)
 
 
 @pytest.fixture
@@ -367,7 +312,7 @@ async def test_a_poll_is_asked_and_answered(phone: Phone, endpoint: Endpoint) ->
     left = (await _left(phone.zapi, ours["zaapId"]))["provider_id"]
     poll = phone.sent[-1].pollCreationMessageV3
     assert (poll.name, [one.optionName for one in poll.options]) == ("Sabor?", ["Uva", "Limão"])
-    await phone.writes("3EB0C1", waE2E.Message(pollUpdateMessage=_vote(left, "Limão", mine=True)), known=False)
+    await phone.writes("3EB0C1", waE2E.Message(pollUpdateMessage=vote_of(left, "Limão", mine=True)), known=False)
     [vote] = await endpoint.told("ReceivedCallback", 1)
     assert vote["pollVote"] == {"pollMessageId": ours["messageId"], "options": [{"name": "Limão"}]}
     theirs = waE2E.PollCreationMessage(name="Quando?", selectableOptionsCount=1)
@@ -375,19 +320,64 @@ async def test_a_poll_is_asked_and_answered(phone: Phone, endpoint: Endpoint) ->
         theirs.options.add(optionName=name)
     await phone.writes("3EB0C2", waE2E.Message(pollCreationMessageV3=theirs))
     voted = await _message(phone, "/send-poll-vote", {"pollMessageId": "3EB0C2", "pollVote": [{"name": "Hoje"}]})
-    assert voted.pollUpdateMessage == _vote("3EB0C2", "Hoje", mine=False)
+    assert voted.pollUpdateMessage == vote_of("3EB0C2", "Hoje", mine=False)
 
 
-def _vote(poll: str, option: str, *, mine: bool) -> Any:
-    """A vote in a poll, as the double encrypts it."""
+async def test_what_people_do_with_messages_is_told(phone: Phone, endpoint: Endpoint) -> None:
     from neonize.proto.waCommon.WACommon_pb2 import MessageKey
     from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as waE2E
 
-    chosen = waE2E.PollVoteMessage(selectedOptions=[hashlib.sha256(option.encode()).digest()])
-    return waE2E.PollUpdateMessage(
-        pollCreationMessageKey=MessageKey(remoteJID=f"{PHONE}@s.whatsapp.net", fromMe=mine, ID=poll),
-        vote=waE2E.PollEncValue(encPayload=chosen.SerializeToString(), encIV=b"i" * 12),
+    ours = await _text(phone, "oi", messageId="pedido-9")
+    left = (await _left(phone.zapi, ours["zaapId"]))["provider_id"]
+    key = MessageKey(remoteJID=f"{OWN}@s.whatsapp.net", fromMe=True, ID=left)
+    reaction = waE2E.ReactionMessage(key=key, text="❤️", senderTimestampMS=1_790_000_000_000)
+    await phone.writes("3EB0D1", waE2E.Message(reactionMessage=reaction), known=False)
+    context = waE2E.ContextInfo(stanzaID=left, participant=f"{OWN}@s.whatsapp.net")
+    await phone.writes("3EB0D2", extended("olá", context))
+    theirs = MessageKey(remoteJID=f"{PHONE}@s.whatsapp.net", fromMe=False, ID="3EB0D2")
+    edit = waE2E.ProtocolMessage(
+        key=theirs, type=waE2E.ProtocolMessage.MESSAGE_EDIT, editedMessage=waE2E.Message(conversation="olá!")
     )
+    await phone.writes("3EB0D3", waE2E.Message(protocolMessage=edit), known=False)
+    revoke = waE2E.ProtocolMessage(key=theirs, type=waE2E.ProtocolMessage.REVOKE)
+    await phone.writes("3EB0D4", waE2E.Message(protocolMessage=revoke), known=False)
+    story = waE2E.ContextInfo(stanzaID="3EB0STORY", participant=f"{OWN}@s.whatsapp.net", remoteJID="status@broadcast")
+    await phone.writes("3EB0D5", extended("que bom", story))
+    reacted, answered, edited, deleted, of_story = await endpoint.told("ReceivedCallback", 5)
+    assert reacted["reaction"]["value"] == "❤️"
+    assert reacted["reaction"]["referencedMessage"] == {
+        "messageId": "pedido-9", "fromMe": True, "phone": PHONE, "participant": None,
+    }  # fmt: skip
+    assert (answered["text"]["message"], answered["referenceMessageId"]) == ("olá", "pedido-9")
+    assert (edited["messageId"], edited["isEdit"], edited["text"]["message"]) == ("3EB0D2", True, "olá!")
+    assert (deleted["notification"], deleted["referenceMessageId"]) == ("REVOKE", "3EB0D2")
+    assert (of_story["isStatusReply"], of_story["referenceMessageId"]) == (True, "3EB0STORY")
+    assert not answered["isStatusReply"]
+
+
+async def test_groups_presence_and_calls_are_told(phone: Phone, endpoint: Endpoint) -> None:
+    from neonize.proto import Neonize_pb2 as proto
+    from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as waE2E
+
+    from tests.native.go import filled, jid, received, source
+
+    where = source(jid("120363019502650977", "g.us"), jid("77", "lid"), alt=jid(PHONE), group=True)
+    phone.tells(received("3EB0E1", waE2E.Message(conversation="no grupo"), where))
+    person = jid(PHONE)
+    composing = proto.ChatPresence(
+        MessageSource=source(person, person), State=proto.ChatPresence.COMPOSING, Media=proto.ChatPresence.TEXT
+    )
+    phone.tells(composing)
+    meta = proto.BasicCallMeta(timestamp=1_790_000_000, callCreator=person, callCreatorAlt=jid("", ""), callID="C1")
+    getattr(meta, "from").CopyFrom(person)
+    phone.tells(filled(proto.CallOffer(basicCallMeta=meta, data=proto.Node(Tag="offer"))))
+    in_group, call = await endpoint.told("ReceivedCallback", 2)
+    assert (in_group["phone"], in_group["isGroup"]) == (examples.GROUP, True)
+    assert (in_group["participantPhone"], in_group["participantLid"]) == (PHONE, "77@lid")
+    assert call["notification"].startswith("CALL_")
+    assert call["phone"] == PHONE
+    [presence] = await endpoint.told("PresenceChatCallback", 1)
+    assert (presence["phone"], presence["status"]) == (PHONE, "COMPOSING")
 
 
 async def test_typing_is_shown_before_it_leaves(phone: Phone) -> None:
@@ -409,7 +399,7 @@ async def test_typing_is_shown_before_it_leaves(phone: Phone) -> None:
     [
         (Answer(status=404), faults.MEDIA_NOT_FOUND),
         (Answer(body=b"<!DOCTYPE html><html></html>", headers={"content-type": "text/html"}), faults.MEDIA_IS_HTML),
-        (Answer(body=b"no picture", headers={"content-type": "image/png"}), faults.INVALID_MEDIA),
+        (Answer(body=samples.sample("document")[2], headers={"content-type": "image/png"}), faults.INVALID_MEDIA),
     ],
 )
 async def test_a_file_that_cannot_be_had_is_told_in_the_vendors_words(
@@ -432,3 +422,16 @@ async def test_what_whatsapp_refuses_is_told_in_the_vendors_words(phone: Phone, 
     [told] = await endpoint.told("DeliveryCallback", 1)
     phone.go.on_send = None
     assert told["error"] == faults.NO_SUCH_PHONE
+
+
+async def test_what_the_examples_ask_too_much_of(phone: Phone) -> None:
+    """What `OTHERWISE` names is there as far as the engine has it."""
+    jpeg = b"\xff\xd8\xff\xe0picture"
+    picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    assert await phone.zapi.put("/profile-picture", {"value": picture}) == {"value": True}
+    await phone.zapi.post("/update-group-photo", {"groupId": examples.GROUP, "groupPhoto": picture})
+    made = {name: arguments for name, arguments in phone.go.calls if jpeg in arguments}
+    assert set(made) == {"SetProfilePhoto", "SetGroupPhoto"}
+    event = {"name": "Feira", "dateTime": "2027-04-29T09:30:53.309Z", "timeZone": "UTC-3"}
+    shown = (await _message(phone, "/send-event", {"event": event})).eventMessage
+    assert (shown.name, shown.startTime) == ("Feira", 1_809_001_853)

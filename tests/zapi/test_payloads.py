@@ -4,9 +4,11 @@ Each file is read by our Z-API adapter, recorded as the inbound worker records i
 back key by key. What must not is named, with the reason. Needs the shared folder; skipped by name where it is absent.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +45,12 @@ NOTIFICATION = frozenset(
     {"expiresAt", "referenceMessageId", "externalAdReply", "callId", "code", "callDirection", "isVideo"}
 )
 
+#: What is found in ours and in no file: where nobody told it, null. And what the files have that ours do not.
+UNDOCUMENTED: Mapping[str, set[type]] = {
+    path: {NoneType} for path in ("document.caption", "senderLid", "phone", "connectedPhone")
+}
+MISSPELT = {"text.descritpion"}
+
 STATES = {
     "SENT": MessageStatus.SERVER_ACK,
     "RECEIVED": MessageStatus.DELIVERED,
@@ -64,8 +72,35 @@ def test_payload(name: str) -> None:
     told = payloads.payload(callback, first.event, first.place)
     assert told is not None
     beside = ENVELOPE.get(raw["type"], frozenset()) | (NOTIFICATION if "notification" in raw else frozenset())
-    assert set(_differences(raw, told, beside)) == set(EXCEPTIONS.get(name, ()))
+    differences = set(_differences(raw, told, beside))
+    assert differences == set(EXCEPTIONS.get(name, ()))
+    # What differs on purpose, or is beside, is there all the same, and of a type that one of the files has there.
+    types = _types(told)
+    strange = {path: found - documented_types()[path] for path, found in types.items()}
+    assert {path: found for path, found in strange.items() if not found <= UNDOCUMENTED.get(path, set())} == {}
+    assert differences - set(types) <= MISSPELT
+    assert type == "unknown" or ENVELOPE.get(raw["type"], frozenset()) <= set(told)
     assert msgspec.json.decode(msgspec.json.encode(told)) == told
+
+
+@cache
+def documented_types() -> Mapping[str, set[type]]:
+    """What is found at each path of any file."""
+    found: dict[str, set[type]] = defaultdict(set)
+    for path in shared(FOLDER).glob("*.json"):
+        for at, types in _types(msgspec.json.decode(path.read_bytes())).items():
+            found[at] |= types
+    return found
+
+
+def _types(value: Any, path: str = "") -> Mapping[str, set[type]]:
+    found: dict[str, set[type]] = defaultdict(set)
+    found[path] = {type(value)}
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        for at, types in _types(one, f"{path}.{name}" if path else str(name)).items():
+            found[at] |= types
+    return found
 
 
 def _happened(raw: dict[str, Any]) -> list[Happened]:

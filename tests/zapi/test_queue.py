@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from recado.domain.ids import CompanyId, InstanceId
-from recado.services.zapi import accounts
 from recado.store import outbox
 from recado.store.db import Database
 from tests.outbound import lanes
@@ -153,17 +152,25 @@ async def test_what_is_being_sent_stays(offline: ZapiClient, module_recado: "Rec
     assert await waiting(offline) == ["a caminho"]
 
 
-async def test_no_more_waits_than_may(offline: ZapiClient, module_recado: "Recado") -> None:
-    runtime = module_recado.runtime
-    view = await runtime.directory.zapi(offline.id)
-    await accounts.change_settings(runtime, view, {"queue_limit": 2})
+async def test_no_more_waits_than_may(offline: ZapiClient) -> None:
+    path = f"/v1/instances/{offline.instance_id}/zapi"
+    for wrong in (-1, 1_000_001):
+        assert (await offline.company.call("PATCH", path, json={"queue_limit": wrong})).status == 422
+    changed = await offline.company.call("PATCH", path, json={"queue_limit": 2})
+    assert (changed.status, changed.body["queue_limit"]) == (200, 2)
+    assert changed.body == await offline.company.get(path)
     for words in ("um", "dois"):
         await text(offline, words)
     full = await offline.call("POST", "/send-text", json={"phone": _PHONE, "message": "três"})
     assert full.status == 400
     assert "2 messages wait for it already" in full.body["error"]
     await offline.call("DELETE", "/queue")
+    own = await text(offline, "meu", messageId="pedido-5")
     await text(offline, "agora")
+    assert await text(offline, "meu", messageId="pedido-5") == own, "a repeat takes no room"
+    other = await offline.call("POST", "/send-text", json={"phone": _PHONE, "message": "x", "messageId": "pedido-5"})
+    assert other.status == 400, "another one does"
+    await offline.call("DELETE", f"/queue/{own['zaapId']}")
     await connect(offline)
     assert await received(offline, 1) == ["agora"]
     for number in range(4):
@@ -281,6 +288,33 @@ async def test_a_page_reads_a_range_of_the_index(database: Database, database_ur
             read = [node for node in _nodes(top) if node.get("Relation Name") == "outbox"]
             assert {node.get("Index Name") for node in read} == {"outbox_next"}
             assert sum(_rows(node) for node in read) <= 2 * 31
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+async def test_a_page_of_our_own_looks_up_a_page(database: Database, database_url: str, analysed: bool) -> None:
+    """`GET /v1/instances/{id}/queue`: of 10,000 that wait, the messages of the page are looked up and no others."""
+    company, instance = await lanes.make_instance(database)
+    async with database.api.acquire() as session:
+
+        async def explained() -> dict[str, Any]:
+            async with session.transaction():
+                await session.execute("SELECT set_config('recado.company_id', $1, true)", str(company))
+                page = f"EXECUTE waiting ('{company}', '{instance}', NULL, 51)"
+                plan = await session.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {page}")
+            found: dict[str, Any] = msgspec.json.decode(plan)[0]["Plan"]
+            return found
+
+        await session.execute(f"PREPARE waiting (uuid, uuid, uuid, bigint) AS {outbox.Q.list_waiting}")
+        await explained()
+        await lanes.accept(database, *[lanes.draft(company, instance) for _ in range(10_000)])
+        if analysed:
+            owner = await asyncpg.connect(database_url)
+            await owner.execute("VACUUM ANALYZE outbox, lanes, messages")
+            await owner.close()
+        top = await explained()
+    assert top["Actual Rows"] == 51
+    looked_up = [node for node in _nodes(top) if "messages" in node.get("Relation Name", "")]
+    assert sum(_rows(node) for node in looked_up) == 51
 
 
 def _nodes(node: dict[str, Any]) -> list[dict[str, Any]]:

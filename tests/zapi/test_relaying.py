@@ -98,10 +98,21 @@ async def test_refusals_of_the_upstream_are_answers_and_its_troubles_are_not(mod
     assert await told(Reply(status=503), "GET", "/sip-info") == (502, {"error": "zapi: HTTP 503"})
     status, body = await told(Reply(trouble="cut"))
     assert (status, body["error"].partition(":")[0]) == (400, "zapi")
+    for depth in (900, 100_000):
+        deep = Reply(body=b"[" * depth + b"]" * depth)
+        assert await told(deep) == (400, {"error": "zapi: Z-API's answer cannot be read"})
     assert await told(Reply(body=b"<html>")) == (400, {"error": "zapi: Z-API's answer cannot be read"})
+    # Where it redirects to is nobody's business, and no answer either.
+    moved = Reply(status=302, headers={"location": "https://elsewhere.example/"})
+    assert await told(moved) == (400, {"error": "zapi: HTTP 302"})
+    status, body = await told(Reply(body=b"{}" + b" " * 10_000_001))
+    assert (status, body["error"].endswith("larger than 10000000 bytes")) == (400, True)
     # Nothing of the connection's own credentials comes out, nor what is about them.
     echoed = upstream.json({"token": TOKEN, "tokens": [CLIENT_TOKEN]})
     assert await told(echoed) == (200, {"token": "[hidden]", "tokens": ["[hidden]"]})
+    spelt = "".join(f"\\u{ord(character):04x}" for character in TOKEN)
+    escaped = Reply(body=f'{{"token": "{spelt}", "{TOKEN}": [0.10]}}'.encode())
+    assert await told(escaped) == (200, {"token": "[hidden]", "[hidden]": [0.1]})
     wrong = upstream.json({"error": f"Client-Token {CLIENT_TOKEN} not allowed"}, status=403)
     assert await told(wrong) == (400, {"error": "zapi: Client-Token [hidden] not allowed"})
     gone = upstream.json({"error": "Instance not found"}, status=404)
@@ -115,7 +126,8 @@ async def test_refusals_of_the_upstream_are_answers_and_its_troubles_are_not(mod
         (".", None),
         ("%2e", None),
         ("..%2F..%2Fdisconnect", None),
-        ("..%5C..%5Cdisconnect", "..%5C..%5Cdisconnect"),
+        ("..%5C..%5Cdisconnect", None),
+        ("a..b%5C...", "a..b%5C..."),
         ("%252e%252e%252Fdisconnect", "%252e%252e%252Fdisconnect"),
         ("1%3Fx%3D1%23y", "1%3Fx=1%23y"),
         ("1%0D%0AX-Evil:%201", None),
@@ -137,6 +149,10 @@ async def test_what_other_providers_do_worse_is_passed_on_too(module_passed: Pas
     reply = await module_passed.call(upstream.json(products), "GET", "/catalogs", params={"nextCursor": "AQ=="})
     assert (reply.status, reply.body) == (200, products)
     assert module_passed.asked == [("GET", "/catalogs?nextCursor=AQ%3D%3D", b"")]
+    picture = {"value": "https://client.example/logo.png"}
+    reply = await module_passed.call(upstream.json({"value": True}), "PUT", "/profile-picture", json=picture)
+    assert (reply.status, reply.body) == (200, {"value": True})
+    assert [(method, path) for method, path, _ in module_passed.asked] == [("PUT", "/profile-picture")]
     settings = {"visualizationType": "CONTACT_BLACKLIST", "contactsBlacklist": LIST}
     reply = await module_passed.call(SUCCESS, "POST", "/privacy/last-seen", json=settings)
     assert (reply.status, reply.body) == (200, {"success": True})

@@ -2,6 +2,7 @@
 
 import base64
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from recado.domain.provider import MediaLimit
 from recado.providers.sandbox import samples
 from recado.testing.upstream import Reply as Answer
 from recado.testing.upstream import Upstream
+from tests.media.test_media import download
 from tests.support.client import Client
 from tests.zapi.conftest import ZapiClient, open_instance
 
@@ -143,6 +145,44 @@ async def test_what_is_refused(offline: ZapiClient) -> None:
     assert await offline.get("/queue/count") == {"count": 0}
 
 
+async def test_files_as_clients_write_them(offline: ZapiClient) -> None:
+    mime_type, filename, image = samples.sample("image")
+    encoded = base64.b64encode(image).decode()
+    in_lines = "\r\n".join(encoded[at : at + 76] for at in range(0, len(encoded), 76)) + "\n"
+    for written in (
+        f"data:{mime_type};base64,{in_lines}",
+        f"DATA:{mime_type};name={filename}; base64, {encoded}",
+        encoded,
+        in_lines,
+    ):
+        shown = await stored(offline, await offline.post("/send-image", {**_TO, "image": written}))
+        (media_id,) = shown["content"].values()
+        assert (await download(offline.company, media_id)).body == image, written[:40]
+    shown = await stored(offline, await offline.post("/send-image", {**_TO, "image": f"HTTPS{_LINK[5:]}/É b.png"}))
+    assert shown["content"] == _fetched("É%20b.png")
+
+
+async def test_what_somebody_else_wrote_is_not_changed(zapi: ZapiClient) -> None:
+    came = await writes(zapi, _ANA)
+    for path, body in (("/send-text", {"message": "x", "editMessageId": came}),
+                       ("/send-image", {"image": _LINK, "caption": "x", "editImageMessageId": came})):  # fmt: skip
+        reply = await zapi.call("POST", path, json={"phone": _ANA, **body})
+        assert reply.status == 400
+        assert "message_id: is a message of somebody else" in reply.body["error"]
+
+
+async def test_what_is_too_old_is_not_changed(zapi: ZapiClient, module_recado: "Recado") -> None:
+    sent = await zapi.post("/send-text", {**_TO, "message": "velho"})
+    await settled(zapi, sent)
+    async with module_recado.runtime.db.work() as connection:
+        await connection.execute(
+            "UPDATE messages SET created_at = now() - interval '8 days', provider_at = NULL WHERE id = $1",
+            UUID(sent["zaapId"]),
+        )
+    changed = await zapi.post("/send-text", {**_TO, "message": "novo", "editMessageId": sent["messageId"]})
+    assert (await settled(zapi, changed))["error"]["code"] == "too_old"
+
+
 async def test_delays_are_brought_between_1_and_15_seconds(offline: ZapiClient) -> None:
     given = {0.2: 1, 5: 5, "7.5": 7.5, 99: 15, "nan": -1, -3: 1}
     for delay in given:
@@ -173,6 +213,8 @@ async def test_a_message_id_is_the_one_to_quote_or_the_callers_own(zapi: ZapiCli
     uuid = "7d1f4e7c-8b1a-4c57-9b0e-0d3c5a6b7c8d"
     theirs = await zapi.post("/send-text", {**_TO, "message": "meu", "messageId": uuid})
     assert await zapi.post("/send-text", {**_TO, "message": "meu", "messageId": uuid}) == theirs
+    counted = await zapi.post("/send-text", {**_TO, "message": "meu", "messageId": "1234567890123456789"})
+    assert counted["messageId"] == "1234567890123456789", "a long number is nobody's but the client's"
     before = await zapi.post("/send-text", {**_TO, "message": "velho", "messageId": "3EB0C767F26A3EB0C767"})
     shown = await stored(zapi, before)
     assert (shown["client_id"], shown["reply_to"]) == (None, None), "of before the migration"
@@ -289,6 +331,7 @@ async def test_files_are_fetched_when_they_are_sent(zapi: ZapiClient) -> None:
         (f"{_LINK}/a.mp3", "audio"),
         (f"{_LINK}/tts", "audio"),
         ("data:audio/mpeg;base64,SUQz", "audio"),
+        ("https://[x/a.ogg", "voice"),
     ],
 )
 async def test_an_audio_is_spoken_where_the_provider_takes_it(

@@ -80,6 +80,13 @@ class World:
         if route.path in OF_A_BUSINESS:
             shown = await self.company.get(f"/v1/instances/{self.zapi.instance_id}")
             return {examples.PHONE: shown["phone"]}
+        if route.path == "/send-edit-event":
+            event = {"name": "Feira", "dateTime": "2027-04-29T09:30:53.309Z"}
+            sent = await self.zapi.post("/send-event", {"phone": examples.PHONE, "event": event})
+            return {examples.EVENT: str(sent["messageId"])}
+        if route.path.startswith("/chats/"):
+            # The phone has the chat once somebody wrote.
+            await self._message()
         if route.path == "/communities/unlink":
             community, group = await self._community(), await self._group()
             await self.zapi.post("/communities/link", {"communityId": community, "groupsPhones": [group]})

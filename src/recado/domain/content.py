@@ -243,13 +243,14 @@ class CatalogContent(Content, frozen=True, kw_only=True):
 
 
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
-Cents = Annotated[int, msgspec.Meta(ge=0)]
+#: What JSON numbers hold exactly, at most.
+Cents = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 OrderStatus = Literal["pending", "processing", "partially_shipped", "shipped", "completed", "canceled"]
 
 
 class OrderItem(Content, frozen=True, kw_only=True):
     name: Short
-    quantity: Annotated[int, msgspec.Meta(ge=1)]
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     amount: Cents
     #: The id in the catalogue; None for what is in none.
     product_id: Identifier | None = None

@@ -1,5 +1,6 @@
 """How content looks as plain text, for a provider that cannot render it and a caller who allowed that (`fallback`)."""
 
+from datetime import datetime
 from typing import Any
 
 from recado.domain import content as c
@@ -94,8 +95,13 @@ def _poll(content: c.PollContent) -> str:
 
 
 def _event(content: c.EventContent) -> str:
-    when = content.start_at.strftime("%d/%m/%Y %H:%M")
-    return _lines(content.name, when, content.location, content.description)
+    ends = f"- {_when(content.end_at)}" if content.end_at else None
+    return _lines(content.name, _when(content.start_at), ends, content.location, content.description)
+
+
+def _when(at: datetime) -> str:
+    """A time with its zone, since whoever reads it may be in another one."""
+    return at.strftime("%d/%m/%Y %H:%M %Z").rstrip()
 
 
 def _order(content: c.OrderContent) -> str:

@@ -67,7 +67,8 @@ class Referenced(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier message of the instance that another one quotes, reacts to, changes, takes back or forwards.
 
     `chat` is the address of its chat. `from_me` tells whether our own number wrote it; `sender` who did, where that
-    was somebody in a group. `content` is plain data in the shape of `domain.content` for `kind`.
+    was somebody in a group. `content` is plain data in the shape of `domain.content` for `kind`. `media` is its stored
+    file, for an edit of a caption, which some providers change by sending the file again.
     """
 
     provider_id: str
@@ -77,6 +78,7 @@ class Referenced(msgspec.Struct, frozen=True, kw_only=True):
     content: Any = None
     sender: str | None = None
     at: datetime | None = None
+    media: StoredMedia | None = None
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

@@ -186,6 +186,9 @@ def _needed(about: Json | None) -> Json:
 
 def _context(reply_to: Json | None, content: Any, *, to: str, own: str, forwarded: bool) -> waE2E.ContextInfo | None:
     context = waE2E.ContextInfo() if reply_to is None else _quoting(reply_to, own)
+    if reply_to is not None and str(reply_to["chat"]).endswith(jids.GROUPS) and reply_to["chat"] != to:
+        # In another chat it names the group that it is from. A person has two ids, which are one chat.
+        context.remoteJID = str(reply_to["chat"])
     if isinstance(content, Mapping):
         if content.get("story") and not forwarded:
             context = _answering(str(content["story"]), to)

@@ -550,4 +550,7 @@ def _channel(found: Any) -> dict[str, Any]:
     if found.HasField("ViewerMeta"):
         channel["role"] = proto.NewsletterRole.Name(found.ViewerMeta.Role).lower()
         channel["muted"] = found.ViewerMeta.Mute == proto.NewsletterMuteState.Value("ON")
-    return channel
+    extra: dict[str, Any] = {"creation_time": thread.CreationTime} if thread.CreationTime > 0 else {}
+    if found.HasField("State"):
+        extra["state"] = proto.WrappedNewsletterState.NewsletterState.Name(found.State.Type).lower()
+    return channel | ({"extra": extra} if extra else {})

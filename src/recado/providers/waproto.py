@@ -170,6 +170,8 @@ def _with_context(read: Content, context: Json | None, extra: dict[str, Any]) ->
     advertisement = context.get("externalAdReply")
     if isinstance(advertisement, dict):
         extra = extra | {"referral": _without_previews(advertisement)}
+    if text(context, "remoteJid") == whatsapp.STORIES:
+        extra = extra | {"story_reply": True}
     mentions = [found for one in mentioned if (found := whatsapp.address(one))] if isinstance(mentioned, list) else []
     return msgspec.structs.replace(
         read,
@@ -209,10 +211,16 @@ def _media(kind: str) -> Callable[[str, Json], Content | None]:
                 size=integer(value.get("fileLength")),
                 sha256=sha256.hex() if sha256 is not None and len(sha256) == 32 else None,
             ),
-            extra=_given(seconds=integer(value.get("seconds"))),
+            extra=_given(seconds=integer(value.get("seconds")), media=_measures(kind, value)),
         )
 
     return read
+
+
+def _measures(kind: str, value: Json) -> dict[str, int] | None:
+    """How large a picture is, or how many pages a document has, as its sender says."""
+    names = {"image": ("width", "height"), "document": ("pageCount",)}.get(kind, ())
+    return _given(**{name: integer(value.get(name)) or None for name in names}) or None
 
 
 def _read_location(name: str, value: Json) -> Content | None:

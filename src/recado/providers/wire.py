@@ -5,11 +5,13 @@ DESIGN 5.4: what is known not to be sent is `Retry`, what may have been sent is 
 """
 
 import base64
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -30,6 +32,9 @@ LONGEST_WAIT = 86_400.0
 _LONGEST_WHY = 500
 #: What is shorter would be found in words that are none.
 SHORTEST_SECRET = 6
+#: What parts a path for a server, or for a proxy before it that decodes one first.
+_SEPARATORS = re.compile(r"[/\\]")
+_DOTS = (".", "..")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +54,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def object(self) -> dict[str, Any]:
         """`data` where it is an object, else an empty one."""
         return self.data if isinstance(self.data, dict) else {}
+
+
+def part(value: str, *, safe: str = "") -> str:
+    """A value as one part of a path, percent-encoded but for `safe`. Every value that others chose goes through here: with the
+    server's key, another path may be another company's session.
+
+    Raises `CallFailed` (`invalid`) for an empty one, and for one with a dot or two as a part of its own: HTTP clients leave
+    such parts out of a path however they are encoded, and proxies do so behind an encoded slash too.
+    """
+    if not value or any(one in _DOTS for one in _SEPARATORS.split(value)):
+        raise CallFailed("An id is empty or leads elsewhere: it names nothing.", code="invalid", retryable=False)
+    return quote(value, safe=safe)
 
 
 async def call(

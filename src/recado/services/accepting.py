@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from recado.domain import content as contents
-from recado.domain import fallback, ids, phones
+from recado.domain import fallback, ids, limits, phones
 from recado.domain.errors import Conflict, FieldError, Invalid, RecadoError, Unavailable, invalid
 from recado.domain.events import Party
 from recado.domain.ids import CompanyId, ContactId, InstanceId, MessageId
@@ -261,6 +261,7 @@ class Acceptor:
         kind, content = _content(request)
         address = _address(request.to)
         _check_times(request)
+        _refuse(kind, limits.check(kind, content, address, quotes=request.reply_to is not None))
         fingerprint = None
         if request.client_id is not None:
             key = f"client:{instance_id}:{request.client_id}"
@@ -345,8 +346,11 @@ class Acceptor:
             wanted.append((f"{kind}.message_id", content.message_id))
         async with self._runtime.db.tenant(company_id) as connection:
             for field, reference in wanted:
-                if not await messages.find(connection, company_id, view.id, reference):
+                found = await messages.find(connection, company_id, view.id, reference)
+                if not found:
                     raise invalid(field, f"no message {reference} on instance {view.id}")
+                if field != "reply_to":
+                    _refuse(kind, limits.check_reference(kind, content, found))
 
     async def _store_media(
         self, company_id: CompanyId, kind: str, content: contents.MediaContent, seen_by: InstanceId | None
@@ -593,6 +597,12 @@ def _address(to: str) -> phones.Address:
         return phones.parse(to)
     except ValueError as error:
         raise invalid("to", str(error), code="invalid_phone") from error
+
+
+def _refuse(kind: str, errors: list[FieldError]) -> None:
+    """Raise `Invalid` for what WhatsApp rules out."""
+    if errors:
+        raise Invalid(f"WhatsApp does not take this {kind}.", errors=errors)
 
 
 def _check_times(request: MessageRequest) -> None:

@@ -78,6 +78,9 @@ async def change_status(
     await connections.set_status(
         connection, company, identifier, status=told.status, reason=told.reason, pairing=pairing, at=now
     )
+    if told.status is ConnectionStatus.LOGGED_OUT or told.reason == REQUESTED or told.phone not in (None, held.phone):
+        # Another phone may come. What one answered is not told of another.
+        runtime.answers.forget(held.instance_id)
     await follow(
         connection, company, held.instance_id, before=held.instance_status, paused=held.paused, phone=told.phone
     )

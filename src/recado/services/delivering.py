@@ -38,6 +38,10 @@ SNIPPET = 500
 _MOST_ANSWER_BYTES = 65_536
 
 _ASKS_FOR_TIME = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+#: After so many refusals a callback in Z-API's shape no longer holds up those behind it.
+ASIDE_AFTER = 3
+#: Answers that say nothing of what was posted: nobody was there to look at it.
+_AWAY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GONE, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,10 +71,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows: the delivery's status, its next try, and why its endpoint is to be paused, if it is."""
+    """What follows: the delivery's status, its next try, whether those behind it go on without it, and why its endpoint
+    is to be paused, if it is."""
 
     status: deliveries.Status
     retry_at: datetime | None = None
+    aside: bool = False
     pause: str | None = None
 
 
@@ -216,7 +222,20 @@ def decide(claimed: deliveries.Claimed, answer: Answer, now: datetime, rng: rand
             retry_at=now + timedelta(minutes=1),
             pause=f"The endpoint took nothing since {claimed.failing_since:%Y-%m-%d %H:%M} UTC.",
         )
-    return Verdict(status="pending", retry_at=now + timedelta(seconds=answer.retry_after or delay))
+    retry_at = now + timedelta(seconds=answer.retry_after or delay)
+    return Verdict(status="pending", retry_at=retry_at, aside=_steps_aside(claimed, answer))
+
+
+def _steps_aside(claimed: deliveries.Claimed, answer: Answer) -> bool:
+    """Whether those behind a delivery go on without it.
+
+    Z-API's callbacks of an instance stand in one queue per address, so one that the client's handler always breaks on
+    would stop all its webhooks for days. It is tried on by itself.
+    """
+    if claimed.format != "zapi" or claimed.key != str(claimed.instance_id) or answer.status is None:
+        return False
+    looked = 400 <= answer.status <= HTTPStatus.NOT_IMPLEMENTED and answer.status not in _AWAY
+    return looked and claimed.attempts + 1 >= ASIDE_AFTER
 
 
 def retry_delay(made: int, first_at: datetime, now: datetime, rng: random.Random) -> float | None:

@@ -48,6 +48,13 @@ _HEAD_BYTES = 8_192
 #: What the bytes of many kinds of document look like; then the declared type tells more.
 _CONTAINERS = frozenset({"application/zip", "application/x-ole-storage", "application/gzip", "text/plain"})
 _TYPE = re.compile(r"^[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+\"-]+)*$", re.ASCII)
+#: How files of types end that WhatsApp has and the standard library does not know, or knows by another name.
+_ENDINGS = {
+    "audio/ogg": ".ogg", "audio/mp4": ".m4a", "audio/amr": ".amr", "image/webp": ".webp", "text/vcard": ".vcf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
+}  # fmt: skip
 #: Left out of file names: separators, control characters, and what breaks a header.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\"<>|:*?\u2028\u2029]+')
 _LONGEST_NAME = 200
@@ -166,7 +173,7 @@ def signed_url(runtime: Runtime, company_id: UUID, media_id: UUID, mime_type: st
     """The address of a file for whoever has no token: it works for so long, and ends as a file of its type does, because
     many programs look there for what it is."""
     expires = int(time.time()) + seconds
-    ending = mimetypes.guess_extension((mime_type or "").partition(";")[0].strip()) or ""
+    ending = _ending(mime_type or "")
     signature = _sign(runtime, company_id, media_id, expires)
     return f"{runtime.settings.base_url}/media/{company_id}/{media_id}/{expires}/{signature}{ending}"
 
@@ -365,4 +372,10 @@ def filename_of(given: str | None, media_id: MediaId, mime_type: str) -> str:
     name = _UNSAFE.sub("_", given or "").strip(" .")
     if name:
         return name if len(name) <= _LONGEST_NAME else name[-_LONGEST_NAME:]
-    return f"{media_id}{mimetypes.guess_extension(mime_type.partition(';')[0]) or ''}"
+    return f"{media_id}{_ending(mime_type)}"
+
+
+def _ending(mime_type: str) -> str:
+    """How the name of a file of a type ends, whatever this machine's own lists say; nothing where nobody knows."""
+    plain = mime_type.partition(";")[0].strip().lower()
+    return _ENDINGS.get(plain) or mimetypes.guess_extension(plain) or ""

@@ -1,8 +1,8 @@
 """What providers answered to questions, kept in memory for a while: lists are polled, and cost the phone behind them much.
 
 A process has one `Memory` (`Runtime.answers`). What it keeps is forgotten for an instance when an operation changes
-something there (`operating.call`), or the provider tells of a change (`receiving`), both in the same process; what another
-process did is seen when the answer is no longer fresh.
+something there (`operating.call`), the provider tells of a change (`receiving`), or another phone takes its place
+(`connections`), all in the same process; what another process did is seen when the answer is no longer fresh.
 """
 
 import asyncio
@@ -21,14 +21,15 @@ from recado.domain.errors import ProviderFailed
 FRESH_SECONDS = 60.0
 #: How old an answer may be that is given because the provider fails.
 LONGEST_SECONDS = 3_600.0
-#: How many things all answers together may hold, each member of a list, and of a group, counted as one: some 50 MB.
-_MOST = 250_000
+#: How long all answers together may be, written out as Python does; they take about as many bytes in memory.
+_MOST = 50_000_000
 
 #: Events after which what was answered about the instance may be wrong.
 CHANGES = frozenset({"group.updated", "contact.updated", "chat.updated", "label.updated"})
 
-#: What a provider answers, as opposed to failing to: an older answer would be wrong.
-_ANSWERED = frozenset({"not_found", "chat_not_found", "not_on_whatsapp", "not_admin", "refused", "invalid"})
+#: What a provider answers, as opposed to failing to: an older answer would be wrong. There is no such thing; or it will not.
+ABSENT = frozenset({"not_found", "chat_not_found", "not_on_whatsapp", "http_404"})
+ANSWERED = ABSENT | {"not_admin", "refused", "invalid", "http_400"}
 
 T = TypeVar("T")
 _Key = tuple[UUID, Hashable]
@@ -82,7 +83,7 @@ class Memory:
             # Somebody who gives up does not take the answer from the others.
             return cast(Remembered[T], await asyncio.shield(task))
         except ProviderFailed as error:
-            if error.code in _ANSWERED:
+            if error.code in ANSWERED:
                 self._drop(key)
             older = self._find(key)
             if older is None:
@@ -100,7 +101,7 @@ class Memory:
         at = self._clock()
         value = await ask()
         if self._loading.get(key) is asyncio.current_task():
-            self._keep(key, _Kept(value=value, at=at, weight=_weight(value)))
+            self._keep(key, _Kept(value=value, at=at, weight=len(repr(key)) + len(repr(value))))
         return Remembered(value=value)
 
     def _loaded(self, key: _Key, task: "asyncio.Task[Any]") -> None:
@@ -140,10 +141,3 @@ class Memory:
 
     def _shown(self, kept: _Kept) -> Remembered[Any]:
         return Remembered(value=kept.value, age=self._clock() - kept.at)
-
-
-def _weight(value: object) -> int:
-    """How many things an answer holds."""
-    if isinstance(value, list | tuple):
-        return 1 + sum(_weight(one) for one in value)
-    return 1 + len(getattr(value, "participants", ()))

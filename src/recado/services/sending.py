@@ -16,6 +16,7 @@ unproven, whatever the policy, because another provider does not know our ids an
 import random
 import time
 from asyncio import timeout
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
@@ -27,7 +28,7 @@ from msgspec import UnsetType
 from recado.domain import content as contents
 from recado.domain import fallback, ids
 from recado.domain.errors import NotFound
-from recado.domain.ids import ServerId
+from recado.domain.ids import CompanyId, ServerId
 from recado.domain.provider import (
     SERVER_UNREACHABLE,
     Accepted,
@@ -66,7 +67,14 @@ _NOT_CONNECTED_LOOK = 30.0
 #: When a message is tried again whose server was not there; a switch to another connection comes before.
 _UNREACHABLE_LOOK = (5.0, 15.0)
 _LOOKED_AT_SECONDS = 10.0
+#: Z-API's limit. WhatsApp's own is shorter, differs between its programs, and shows in no answer.
+_EDITABLE_FOR = timedelta(days=7)
 _AWAY_LOOK = 1.0
+#: The part of a process's sends that may wait for links, in all and of one company: a slow host must not hold up what needs
+#: none. What is over that comes back later.
+_FETCHES = 1 / 2
+_FETCHES_OF_COMPANY = 1 / 8
+_FETCH_LOOK = (1.0, 5.0)
 #: The longest provider id, code and reason that are kept. An id is the key of an index, which bounds it.
 _LONGEST_ID = 512
 _LONGEST_CODE = 64
@@ -82,6 +90,7 @@ class Sender:
         self._breaker = Breaker(threshold=8, open_seconds=5.0)
         self._refused: dict[str, set[ServerId]] = {}
         self._looked_at: dict[ServerId, float] = {}
+        self._fetching = Counter[CompanyId]()
         self._random = random.Random()
 
     async def send(self, claimed: outbox.Claimed) -> outbox.Finish:
@@ -143,14 +152,29 @@ class Sender:
         able = capabilities_of(self._runtime.providers[active.kind], active.connection)
         if claimed.type not in able.kinds:
             return None
+        doubt, company = claimed.unproven_at is not None, claimed.company_id
+        if not self._may_fetch(company):
+            next_at = datetime.now(UTC) + timedelta(seconds=self._random.uniform(*_FETCH_LOOK))
+            return outbox.Finish(claimed=claimed, done=False, next_at=next_at, not_before=_MIN, unproven=doubt)
         content = msgspec.convert(claimed.content, contents.MediaContent)
         started_at, started = datetime.now(UTC), time.perf_counter()
-        unfit = await media_links.fetch(self._runtime, claimed, content, able.media.get(claimed.type))
+        self._fetching[company] += 1
+        try:
+            unfit = await media_links.fetch(self._runtime, claimed, content, able.media.get(claimed.type))
+        finally:
+            self._fetching[company] -= 1
+            self._fetching = +self._fetching
         if unfit is not None:
             duration_ms = (time.perf_counter() - started) * 1000
             return await self._decide(claimed, view, active, _storable(unfit), started_at, duration_ms)
-        doubt = claimed.unproven_at is not None
         return outbox.Finish(claimed=claimed, done=False, next_at=datetime.now(UTC), not_before=_MIN, unproven=doubt)
+
+    def _may_fetch(self, company: CompanyId) -> bool:
+        """Whether there is room for another link of a company."""
+        slots = self._runtime.settings.send_concurrency
+        if self._fetching.total() >= max(1, int(slots * _FETCHES)):
+            return False
+        return self._fetching[company] < max(1, int(slots * _FETCHES_OF_COMPANY))
 
     async def _unprepared(
         self, claimed: outbox.Claimed, view: InstanceView, active: ConnectionView, error: Exception
@@ -215,6 +239,9 @@ class Sender:
                 why = f"The provider {through.kind}, which the instance sends through now, cannot send {kind}."
                 return Refused(code="unsupported_by_provider", why=why)
             kind, content = "text", contents.TextContent(body=text)
+        if claimed.reply_to is not None and (not able.replies or kind in able.unquotable):
+            why = f"The provider {through.kind}, which the instance sends through now, cannot send {kind} with a quote."
+            return Refused(code="unsupported_by_provider", why=why)
         reply_to = about = stored = None
         if claimed.reply_to is not None or kind in contents.ABOUT_A_MESSAGE:
             async with self._runtime.db.worker.acquire() as connection:
@@ -227,6 +254,10 @@ class Sender:
                     if about is None:
                         return Refused(code="target_unsent", why="The message it refers to was never sent.")
                     content = msgspec.structs.replace(content, message_id=about.provider_id)
+        if kind == "edit" and about is not None:
+            if about.at is not None and datetime.now(UTC) - about.at > _EDITABLE_FOR:
+                return Refused(code="too_old", why="A message can be changed for seven days; this one is older.")
+            about = await self._with_file(claimed.company_id, about)
         if len(view.connections) > 1:
             for named in (reply_to, about):
                 if named is not None and not self._knows(able, named.provider_id):
@@ -250,6 +281,12 @@ class Sender:
             attempt=claimed.attempts + 1,
         )
 
+    async def _with_file(self, company_id: CompanyId, about: Referenced) -> Referenced:
+        """A message whose caption is to change with its stored file, where it has one."""
+        media_id = about.content.get("media_id") if about.kind in contents.MEDIA_KINDS else None
+        stored = await media.open_stored(self._runtime, company_id, media_id) if media_id else None
+        return msgspec.structs.replace(about, media=stored)
+
     async def _as_text(self, claimed: outbox.Claimed, content: Any) -> str | None:
         """The content as text, where its sender allows that."""
         async with self._runtime.db.worker.acquire() as connection:
@@ -272,7 +309,12 @@ class Sender:
             last = await messages.last_received(database, claimed.company_id, claimed.conversation_id)
         try:
             async with timeout(self._runtime.settings.send_timeout_seconds):
-                await provider.show_typing(connection, chat=claimed.address, last_received=last)
+                await provider.show_typing(
+                    connection,
+                    chat=claimed.address,
+                    last_received=last,
+                    recording=claimed.type in ("voice", "audio"),
+                )
         except (CallFailed, TimeoutError) as error:
             log.info("typing_not_shown", message_id=str(claimed.message_id), why=str(error))
         return outbox.Finish(
@@ -280,6 +322,7 @@ class Sender:
             done=False,
             next_at=datetime.now(UTC) + timedelta(milliseconds=claimed.typing_ms),
             not_before=_MIN,
+            typed=True,
         )
 
     # --- unproven ----------------------------------------------------------------------------------
@@ -454,7 +497,9 @@ class Sender:
         queue as what it is, unproven, and the attempt tells what became of this try."""
         if claimed.unproven_at is not None:
             told = self._unproven_for_good(claimed)
-            return outbox.Finish(**attempt, done=True, status=MessageStatus.UNPROVEN, spent=1, code=code, why=why, **told)
+            return outbox.Finish(
+                **attempt, done=True, status=MessageStatus.UNPROVEN, spent=1, code=code, why=why, **told
+            )
         error = {"code": code, "why": why}
         return outbox.Finish(
             **attempt,

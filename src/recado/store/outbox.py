@@ -134,6 +134,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     next_at       when the lane is looked at next; None: as soon as pacing allows, if anything waits
     not_before    pacing: the earliest time of the lane's next send, unless the message has left and names a pause itself
     unproven      it may have been sent and stays at the head of its lane until that is settled
+    typed         "typing…" was shown, and is not shown again
     attempt_id    None when no call was made
     """
 
@@ -147,6 +148,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     per_minute: int = 0
     spent: int = 0
     unproven: bool = False
+    typed: bool = False
     attempt_id: UUID | None = None
     connection_id: UUID | None = None
     started_at: datetime | None = None
@@ -199,6 +201,7 @@ async def finish(connection: db.Connection, results: Sequence[Finish], *, now: d
         [r.event_type for r in results],
         [r.event for r in results],
         [r.claimed.attempts + 1 for r in results],
+        [r.typed for r in results],
     )
     return [Finished(**row) for row in rows]
 
@@ -214,7 +217,8 @@ async def has_fallback(connection: db.Connection, company_id: CompanyId, message
 
 
 async def keep_content(connection: db.Connection, claimed: Claimed, content: Any) -> bool:
-    """Write what a claimed message carries from now on, as plain data. False: the claim is over, and nothing was written."""
+    """Write what a claimed message carries from now on, as plain data; it is not to be sent under this claim. False: the claim
+    is over, and nothing was written."""
     kept = await connection.fetchval(
         Q.keep_content,
         claimed.company_id,

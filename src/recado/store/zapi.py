@@ -90,7 +90,8 @@ async def account(connection: db.Connection, company_id: CompanyId) -> Account:
 
 async def lock_account(connection: db.Connection, company_id: CompanyId) -> Account:
     """A company's account, held until the transaction ends."""
-    row: asyncpg.Record = await connection.fetchrow(Q.lock_account, company_id)
+    row = await connection.fetchrow(Q.lock_account, company_id)
+    assert row is not None, "it is made where there is none"
     return Account(**row)
 
 

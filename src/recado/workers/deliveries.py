@@ -139,6 +139,7 @@ class DeliveryWorker:
                     answer=answer.status,
                     error=answer.error or answer.skipped,
                     retry_at=verdict.retry_at,
+                    aside=verdict.aside,
                 ),
                 started_at + self._lease,
             )

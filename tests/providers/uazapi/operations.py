@@ -571,7 +571,9 @@ GROUPS: tuple[Case, ...] = (
 
 RAW_CHANNEL = {
     "id": CHANNEL,
+    "state": {"type": "active"},
     "thread_metadata": {
+        "creation_time": "1695643504",
         "name": {"text": "Novidades"},
         "description": {"text": "Tudo"},
         "subscribers_count": "12",
@@ -591,6 +593,7 @@ SHOWN_CHANNEL = Channel(
     followers=12,
     muted=True,
     verified=False,
+    extra={"state": {"type": "active"}, "creation_time": "1695643504"},
 )
 TOLD_CHANNEL = upstream.json({"response": RAW_CHANNEL})
 

@@ -106,6 +106,31 @@ SENDS: tuple[Row, ...] = (
         to="999999999999999999@newsletter",
     ),
     sends(
+        "private answer to somebody in a group",
+        "text",
+        {"body": "só para você"},
+        post(
+            "send-text",
+            {"message": "só para você", "delayMessage": 1, "messageId": "3EB0C", "privateAnswer": True},
+            to="120363019502650977-group",
+        ),
+        reply_to=earlier("3EB0C", chat=GROUP, sender=TO),
+    ),
+    sends(
+        "quotation of somebody else in a group, which Z-API would answer to that one",
+        "text",
+        {"body": "veja"},
+        post("send-text", {"message": "veja", "delayMessage": 1, "messageId": "3EB0C"}),
+        reply_to=earlier("3EB0C", chat=GROUP, sender="5511999990002"),
+    ),
+    sends(
+        "quotation of our own message in a group, which Z-API would answer there",
+        "text",
+        {"body": "veja"},
+        post("send-text", {"message": "veja", "delayMessage": 1, "messageId": "3EB0C"}),
+        reply_to=earlier("3EB0C", chat=GROUP, from_me=True),
+    ),
+    sends(
         "image by link",
         "image",
         {"link": "https://example.com/a.png", "caption": "uma foto"},
@@ -233,6 +258,38 @@ SENDS: tuple[Row, ...] = (
                 "contacts": [
                     {"name": "Ana", "phones": ["5511999990002", "551140000001"]},
                     {"name": "Bruno", "phones": ["5511999990003"]},
+                ],
+                "delayMessage": 1,
+            },
+        ),
+    ),
+    sends(
+        "contact of a business",
+        "contacts",
+        [{"name": {"formatted_name": "Ana"}, "phones": [{"phone": "5511999990002"}], "org": {"company": "Padaria"}}],
+        post(
+            "send-contact",
+            {
+                "contactName": "Ana",
+                "contactPhone": "5511999990002",
+                "contactBusinessDescription": "Padaria",
+                "delayMessage": 1,
+            },
+        ),
+    ),
+    sends(
+        "contacts, one of a business",
+        "contacts",
+        [
+            {"name": {"formatted_name": "Ana"}, "phones": [{"phone": "5511999990002"}], "org": {"company": "Padaria"}},
+            {"name": {"formatted_name": "Bia"}, "phones": [{"phone": "5511999990003"}]},
+        ],
+        post(
+            "send-contacts",
+            {
+                "contacts": [
+                    {"name": "Ana", "phones": ["5511999990002"], "businessDescription": "Padaria"},
+                    {"name": "Bia", "phones": ["5511999990003"]},
                 ],
                 "delayMessage": 1,
             },
@@ -746,6 +803,37 @@ SENDS: tuple[Row, ...] = (
         about=TARGET,
     ),
     sends(
+        "edit of the caption of a stored image",
+        "edit",
+        {"message_id": OURS.provider_id, "body": "outra"},
+        post(
+            "send-image",
+            {
+                "image": data_url(PNG),
+                "caption": "outra",
+                "editImageMessageId": OURS.provider_id,
+                "delayMessage": 1,
+            },
+        ),
+        about=earlier(OURS.provider_id, from_me=True, kind="image", content={"media_id": "0190"}, media=PNG),
+    ),
+    sends(
+        "edit of the caption of a stored document",
+        "edit",
+        {"message_id": OURS.provider_id, "body": "o boleto"},
+        post(
+            "send-document/pdf",
+            {
+                "document": data_url(PDF),
+                "fileName": "boleto.PDF",
+                "caption": "o boleto",
+                "editDocumentMessageId": OURS.provider_id,
+                "delayMessage": 1,
+            },
+        ),
+        about=earlier(OURS.provider_id, from_me=True, kind="document", content={"media_id": "0190"}, media=PDF),
+    ),
+    sends(
         "edit",
         "edit",
         {"message_id": OURS.provider_id, "body": "olá"},
@@ -972,8 +1060,15 @@ REFUSED: tuple[Row, ...] = (
         "edit of a picture",
         "edit",
         {"message_id": "1", "body": "b"},
-        "edit: Z-API cannot change the text of this kind of message (image)",
-        about=earlier("1", from_me=True, kind="image"),
+        "edit: Z-API wants the file again to change its caption, and it is not stored any more",
+        about=earlier("1", from_me=True, kind="image", content={"media_id": "0190"}),
+    ),
+    refused(
+        "edit of a place",
+        "edit",
+        {"message_id": "1", "body": "b"},
+        "edit: Z-API cannot change the text of this kind of message (location)",
+        about=earlier("1", from_me=True, kind="location"),
     ),
     refused(
         "reaction to nothing",

@@ -22,6 +22,12 @@ class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     token: str | None = None
 
 
+class InstanceChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`queue_limit` is how many messages may wait while the phone is disconnected; 1,000 as at Z-API unless it is set."""
+
+    queue_limit: int
+
+
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is given is changed. `client_token` and `partner_token` are those that the account had at Z-API."""
 
@@ -47,6 +53,14 @@ async def open_instance(
 async def show_instance(runtime: Runtime, principal: Principal, instance_id: FromPath[UUID]) -> Opened:
     """By what Z-API clients use the instance."""
     return await accounts.show_instance(runtime, principal.company, instance_id)
+
+
+@patch("/instances/{instance_id:uuid}/zapi")
+async def change_instance(
+    runtime: Runtime, principal: Principal, instance_id: FromPath[UUID], data: JSONBody[InstanceChange]
+) -> Opened:
+    """Change how many messages wait for the instance's phone."""
+    return await accounts.change_instance(runtime, principal.company, instance_id, queue_limit=data.queue_limit)
 
 
 @delete("/instances/{instance_id:uuid}/zapi")
@@ -76,13 +90,21 @@ async def change_account(runtime: Runtime, principal: Principal, data: JSONBody[
 
 @post("/zapi/client-token", status_code=201)
 async def make_client_token(runtime: Runtime, principal: Principal) -> ClientToken:
-    """Make a new Client-Token, shown once. It is asked for once it is enabled."""
+    """Make a new Client-Token in place of the one before, shown once. None is asked for from then on until it is enabled."""
     return ClientToken(client_token=await accounts.new_client_token(runtime, principal.company))
 
 
 router = Router(
     "/v1",
-    route_handlers=[open_instance, show_instance, close_instance, show_account, change_account, make_client_token],
+    route_handlers=[
+        open_instance,
+        show_instance,
+        change_instance,
+        close_instance,
+        show_account,
+        change_account,
+        make_client_token,
+    ],
     guards=[dependencies.only_company],
     tags=["Z-API"],
 )

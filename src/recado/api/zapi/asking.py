@@ -5,8 +5,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from recado.api.zapi.relayed import relay
-from recado.api.zapi.route import Body, Call, Result, Route
+from recado.api.zapi.route import Body, Call, Result
 from recado.domain.errors import Invalid, ProviderFailed
 from recado.domain.operations import Area
 from recado.domain.provider import Connection
@@ -17,11 +16,14 @@ A = TypeVar("A", bound=Area)
 T = TypeVar("T")
 P = ParamSpec("P")
 
-#: For the docs of every route that answers with `dated`.
-NOTE = (
-    "Answered from memory for up to a minute, and with an answer of up to an hour ago while the provider fails; the headers"
+_MEMORY = (
+    "answered from memory for up to a minute, and with an answer of up to an hour ago while the provider fails; the headers"
     " `Age` (seconds) and `X-Recado-As-Of` (RFC 3339) say how old it is."
 )
+#: For the docs of every route that answers with `dated`.
+NOTE = f"A{_MEMORY[1:]}"
+#: The same where Z-API itself is passed the request first.
+ELSEWHERE = f"Z-API itself as the provider is asked each time; with others, {_MEMORY}"
 _LARGEST_PAGE = 10_000
 
 
@@ -51,12 +53,13 @@ async def recall(
 
 async def known(
     call: Call, operation: Callable[Concatenate[A, Connection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-) -> T | None:
-    """As `recall`, for what only rounds an answer off: None where the provider does not tell it, or fails to."""
+) -> Remembered[T | None]:
+    """As `recall`, for what only rounds an answer off: nothing where the provider does not tell it, or fails to."""
     try:
-        return (await recall(call, operation, *args, **kwargs)).value
+        found = await recall(call, operation, *args, **kwargs)
+        return Remembered(value=found.value, age=found.age)
     except (Invalid, ProviderFailed):
-        return None
+        return Remembered(value=None)
 
 
 async def able(call: Call, operation: Callable[..., Any]) -> bool:
@@ -69,12 +72,3 @@ def dated(body: Any, *answers: Remembered[Any]) -> Result:
     oldest = max(answers, key=lambda answer: answer.age)
     as_of = oldest.as_of.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Result(body=body, headers={"age": str(int(oldest.age)), "x-recado-as-of": as_of})
-
-
-async def passed_on(route: Route, call: Call) -> Result | None:
-    """The upstream's own answer where the provider in use is Z-API itself, which can do more here than our operations say;
-    None elsewhere. Raises as `relay`."""
-    found = await relay(route, call)
-    if found is not None:
-        call.runtime.answers.forget(call.view.id)
-    return found

@@ -9,6 +9,8 @@ from recado.api.zapi.route import Answer, Body, Call, Domain, Example, Method, R
 from recado.domain.operations import BusinessChange, Category, Profile
 from recado.providers.zapi.calls import objects, text
 
+_NOT_UAZAPI = "UAZAPI refuses it: it changes the description, the address and the e-mail alone."
+
 
 class _Business(Route, abc.ABC):
     domain: ClassVar[Domain] = "business"
@@ -40,7 +42,7 @@ class BusinessProfile(Answer, frozen=True, kw_only=True):
     description: str | None
     address: str | None
     email: str | None
-    websites: tuple[str, ...]
+    websites: tuple[str, ...] = ()
     categories: tuple[ShownCategory, ...]
     business_hours: Hours | None
     has_cover_photo: bool | None
@@ -61,7 +63,7 @@ class GetProfile(_Business, RelayedFirst):
     query: ClassVar[Any] = ProfileQuery
     answers: ClassVar[Any] = BusinessProfile
     needs: ClassVar[tuple[str, ...]] = ("get_business_profile",)
-    note: ClassVar[str] = f"Hours and cover are told by Z-API itself only. {asking.NOTE}"
+    note: ClassVar[str] = f"Only Z-API itself tells hours and cover. {asking.ELSEWHERE}"
     example: ClassVar[Example] = Example(
         query={"phone": examples.PHONE},
         answer={
@@ -98,7 +100,7 @@ class AvailableCategories(_Business, RelayedFirst):
     query: ClassVar[Any] = CategoriesQuery
     answers: ClassVar[Any] = tuple[ShownCategory, ...]
     needs: ClassVar[tuple[str, ...]] = ("list_business_categories",)
-    note: ClassVar[str] = asking.NOTE
+    note: ClassVar[str] = asking.ELSEWHERE
     example: ClassVar[Example] = Example(query={"query": "empresas"}, answer=[_CATEGORY])
 
     async def otherwise(self, call: Call) -> Any:
@@ -129,7 +131,7 @@ class _Change(_Business, abc.ABC):
 class TextBody(Body, frozen=True, kw_only=True):
     """An empty `value`, or none, clears it."""
 
-    value: str = ""
+    value: fields.Text = ""
 
 
 class CompanyDescription(_Change):
@@ -141,7 +143,7 @@ class CompanyDescription(_Change):
 
     def change(self, body: TextBody) -> BusinessChange:
         """The description."""
-        return BusinessChange(description=body.value)
+        return BusinessChange(description=str(body.value))
 
 
 class CompanyAddress(_Change):
@@ -153,7 +155,7 @@ class CompanyAddress(_Change):
 
     def change(self, body: TextBody) -> BusinessChange:
         """The address."""
-        return BusinessChange(address=body.value)
+        return BusinessChange(address=str(body.value))
 
 
 class CompanyEmail(_Change):
@@ -165,13 +167,13 @@ class CompanyEmail(_Change):
 
     def change(self, body: TextBody) -> BusinessChange:
         """The e-mail address."""
-        return BusinessChange(email=body.value)
+        return BusinessChange(email=str(body.value))
 
 
 class WebsitesBody(Body, frozen=True, kw_only=True):
-    """An empty list clears them."""
+    """An empty list, or none, clears them."""
 
-    websites: tuple[str, ...]
+    websites: tuple[str, ...] = ()
 
 
 class CompanyWebsites(_Change):
@@ -179,6 +181,7 @@ class CompanyWebsites(_Change):
 
     path: ClassVar[str] = "/business/company-websites"
     body: ClassVar[Any] = WebsitesBody
+    note: ClassVar[str] = _NOT_UAZAPI
     example: ClassVar[Example] = Example(body={"websites": ["https://www.z-api.io"]}, answer=examples.SUCCESS)
 
     def change(self, body: WebsitesBody) -> BusinessChange:
@@ -187,7 +190,7 @@ class CompanyWebsites(_Change):
 
 
 class CategoriesBody(Body, frozen=True, kw_only=True):
-    categories: tuple[str, ...]
+    categories: tuple[fields.Text, ...]
 
 
 class SetCategories(_Change):
@@ -195,11 +198,12 @@ class SetCategories(_Change):
 
     path: ClassVar[str] = "/business/categories"
     body: ClassVar[Any] = CategoriesBody
+    note: ClassVar[str] = _NOT_UAZAPI
     example: ClassVar[Example] = Example(body={"categories": [examples.CATEGORY]}, answer=examples.SUCCESS)
 
     def change(self, body: CategoriesBody) -> BusinessChange:
         """The categories."""
-        return BusinessChange(categories=body.categories)
+        return BusinessChange(categories=tuple(str(one) for one in body.categories))
 
 
 class OpenDay(Body, frozen=True, kw_only=True):
@@ -223,7 +227,9 @@ class SetHours(_Business, Relayed):
     body: ClassVar[Any] = HoursBody
     answers: ClassVar[Any] = Success
     status: ClassVar[int] = 201
-    reason: ClassVar[str] = "This instance's provider cannot change when a business is open; the phone does."
+    reason: ClassVar[str] = (
+        "Only Z-API itself changes when a business is open; with another provider, do it on the phone."
+    )
     example: ClassVar[Example] = Example(
         body={
             "timezone": "America/Sao_Paulo",

@@ -27,9 +27,7 @@ class SendCall(_Calls):
     path: ClassVar[str] = "/send-call"
     body: ClassVar[Any] = CallBody
     answers: ClassVar[Any] = Sent
-    reason: ClassVar[str] = (
-        "Calls cannot be made here: a linked device receives calls, and Z-API rings by servers of its own."
-    )
+    reason: ClassVar[str] = "Recado places no calls: Z-API does so from servers of its own."
     example: ClassVar[Example] = Example(body={"phone": examples.PHONE, "callDuration": 5}, answer=examples.SENT)
 
 
@@ -43,9 +41,7 @@ class CallToken(_Calls):
     method: ClassVar[Method] = "GET"
     path: ClassVar[str] = "/call-token"
     answers: ClassVar[Any] = Token
-    reason: ClassVar[str] = (
-        "There is no call token here: it opens Z-API's own call SDK, which speaks to Z-API's servers."
-    )
+    reason: ClassVar[str] = "The token opens Z-API's own call SDK, which speaks to Z-API's servers alone."
     example: ClassVar[Example] = Example(answer={"token": "a token of the call SDK"})
 
 
@@ -67,9 +63,7 @@ class SipInfo(_Calls):
     method: ClassVar[Method] = "GET"
     path: ClassVar[str] = "/sip-info"
     answers: ClassVar[Any] = Sip
-    reason: ClassVar[str] = (
-        "There is no SIP account here: Z-API's SIP server turns calls into WhatsApp's, and is its own."
-    )
+    reason: ClassVar[str] = "The SIP account is one of Z-API's own server, which turns its calls into WhatsApp's."
     example: ClassVar[Example] = Example(answer=_SIP)
 
 

@@ -1,7 +1,7 @@
 """The catalogue of a business: its products."""
 
 import abc
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -19,7 +19,10 @@ _MOST = 10_000
 #: made with the price 20 is read with "20000".
 _THOUSANDTHS = 1_000
 _IN_STOCK = "in stock"
-PRICES = '`price` and `salePrice` are read in thousandths of the currency\'s unit ("20000" is 20).'
+PRICES = (
+    "The vendor does not say what a `price` is in; other providers answer thousandths of the currency's unit "
+    '("20000" is 20), as WhatsApp keeps them.'
+)
 _NEXT = (
     f"Other providers than Z-API answer {_PAGE} products at a time and do not tell `cartEnabled`, `availability`, "
     "`salePrice` and `quantity`."
@@ -81,7 +84,7 @@ class _ListProducts(OfCatalogue, RelayedFirst, abc.ABC):
 
     answers: ClassVar[Any] = Products
     needs: ClassVar[tuple[str, ...]] = ("list_products",)
-    note: ClassVar[str] = f"{PRICES} {_NEXT} {asking.NOTE}"
+    note: ClassVar[str] = f"{PRICES} {_NEXT} {asking.ELSEWHERE}"
 
     async def otherwise(self, call: Call) -> Any:
         """A page."""
@@ -174,7 +177,7 @@ class GetProduct(OfCatalogue, RelayedFirst):
     needs: ClassVar[tuple[str, ...]] = ("get_product",)
     note: ClassVar[str] = (
         "An account set to the older documentation has the product under `product`, for clients written before 2026. "
-        f"{PRICES} {asking.NOTE}"
+        f"{PRICES} {asking.ELSEWHERE}"
     )
     example: ClassVar[Example] = Example(path={"productId": examples.PRODUCT}, answer=_FLAT)
 
@@ -188,14 +191,18 @@ class GetProduct(OfCatalogue, RelayedFirst):
         return asking.dated(FlatProduct(cart_enabled=None, catalog_id=None, **told), found)
 
 
+#: In the currency's unit; clients send cents behind a dot too.
+Price = Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+
 class ProductBody(Body, frozen=True, kw_only=True):
-    name: str
-    price: int
+    name: fields.Text
+    price: Price
     currency: str
-    description: str
+    description: fields.Text
     images: tuple[str, ...]
     is_hidden: bool = False
-    sale_price: int | None = None
+    sale_price: Price | None = None
     retailer_id: fields.Text | None = None
     url: str | None = None
 
@@ -212,8 +219,8 @@ class SaveProduct(OfCatalogue, RelayedFirst):
     answers: ClassVar[Any] = Saved
     needs: ClassVar[tuple[str, ...]] = ("save_product",)
     note: ClassVar[str] = (
-        "`price` is in the currency's unit here, as in the vendor's examples, and read in thousandths. "
-        "Only Z-API itself takes `salePrice`."
+        "`price` is taken in the currency's unit (20, or 19.9), as in the vendor's examples, and answered in thousandths of "
+        "it; Z-API itself as the provider takes it as it is. Only Z-API itself takes `salePrice`."
     )
     example: ClassVar[Example] = Example(
         body={
@@ -236,9 +243,9 @@ class SaveProduct(OfCatalogue, RelayedFirst):
             raise ZapiError("salePrice: this instance's provider has no price for a sale")
         retailer_id = None if body.retailer_id is None else str(body.retailer_id)
         draft = ProductDraft(
-            name=body.name,
-            description=body.description,
-            price=body.price * _THOUSANDTHS,
+            name=str(body.name),
+            description=str(body.description),
+            price=round(body.price * _THOUSANDTHS),
             currency=body.currency,
             retailer_id=retailer_id,
             url=body.url,
@@ -274,7 +281,9 @@ class Config(OfCatalogue, Relayed):
     path: ClassVar[str] = "/catalogs/config"
     body: ClassVar[Any] = ConfigBody
     answers: ClassVar[Any] = Success
-    reason: ClassVar[str] = "This instance's provider cannot switch the catalogue's cart; the phone does."
+    reason: ClassVar[str] = (
+        "Only Z-API itself switches the catalogue's cart; with another provider, do it on the phone."
+    )
     example: ClassVar[Example] = Example(body={"cartEnabled": True}, answer=examples.SUCCESS)
 
 
@@ -294,9 +303,9 @@ def _skipped(cursor: str | None) -> int:
     """How many products are before a page."""
     if not cursor:
         return 0
-    if not (cursor.isascii() and cursor.isdecimal()) or int(cursor[:6]) > _MOST:
+    if not (cursor.isascii() and cursor.isdecimal()) or len(cursor) > len(str(_MOST)) or int(cursor) > _MOST:
         raise ZapiError("nextCursor is not one that was answered here")
-    return int(cursor[:6])
+    return int(cursor)
 
 
 async def _retailers(call: Call, retailer_id: str) -> str | None:

@@ -10,6 +10,7 @@ from recado.api.zapi import asking, examples, fields
 from recado.api.zapi.errors import ZapiError
 from recado.api.zapi.route import Answer, Body, Call, Domain, Example, Route, Value
 from recado.domain.operations import Chat, Chats, Contacts, Person
+from recado.services.remembering import Remembered
 from recado.services.zapi import chats, history, references
 from recado.store import chats as own
 
@@ -141,26 +142,36 @@ class GetChat(_Chats):
         wanted = fields.recipient(call.path["phone"])
         if await asking.able(call, Chats.get_chat):
             found = await asking.recall(call, Chats.get_chat, chat=wanted)
-            return asking.dated(await _metadata(call, wanted, found.value), found)
+            body, asked = await _metadata(call, wanted, found.value)
+            return asking.dated(body, found, *asked)
         known = await chats.find(call.runtime, call.view, wanted)
         if known is None:
             raise ZapiError(f"There is no chat with {call.path['phone'][:64]}", status=404)
-        return await _metadata(call, wanted, _chat(known))
+        body, asked = await _metadata(call, wanted, _chat(known))
+        return asking.dated(body, *asked) if asked else body
 
 
-async def _metadata(call: Call, asked: str, chat: Chat) -> Metadata:
+async def _metadata(call: Call, asked: str, chat: Chat) -> tuple[Metadata, list[Remembered[Any]]]:
+    """What a chat is like, and the answers that were needed for it."""
     listed = _listed(chat)
     picture, about = _text(chat, "profileThumbnail"), _text(chat, "about")
+    answers: list[Remembered[Any]] = []
     if about is None and not asked.endswith(("@g.us", "@newsletter")):
-        person = await asking.known(call, Contacts.get_contact, contact=asked) or Person()
+        found = await asking.known(call, Contacts.get_contact, contact=asked)
+        person = found.value or Person()
         picture, about = picture or person.picture, person.about
-    return Metadata(
+        answers.append(found)
+    if picture is None:
+        seen = await asking.known(call, Contacts.get_picture, contact=asked)
+        picture = seen.value
+        answers.append(seen)
+    metadata = Metadata(
         phone=listed.phone or fields.shown(asked) or asked,
         unread=listed.unread,
         last_message_time=listed.last_message_time,
         is_muted=listed.is_muted,
         is_marked_spam=listed.is_marked_spam,
-        profile_thumbnail=picture or await asking.known(call, Contacts.get_picture, contact=asked),
+        profile_thumbnail=picture,
         messages_unread=listed.messages_unread,
         about=about,
         is_group_announcement=listed.is_group_announcement,
@@ -168,6 +179,7 @@ async def _metadata(call: Call, asked: str, chat: Chat) -> Metadata:
         notes=listed.notes,
         tags=listed.tags,
     )
+    return metadata, answers
 
 
 def _chat(known: own.Chat) -> Chat:

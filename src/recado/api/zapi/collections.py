@@ -11,7 +11,7 @@ from recado.api.zapi.relayed import Relayed, RelayedFirst
 from recado.api.zapi.route import Answer, Body, Call, Example, Method, Route, Success
 from recado.domain.operations import Catalogue, Collection, Product
 
-_COLLECTIONS = "Only Z-API itself changes collections; other providers show them, and the phone changes them."
+_COLLECTIONS = "Only Z-API itself changes collections; with another provider, do it on the phone."
 
 
 class CollectionShown(Answer, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class ListCollections(OfCatalogue, RelayedFirst):
     query: ClassVar[Any] = CursorQuery
     answers: ClassVar[Any] = Collections
     needs: ClassVar[tuple[str, ...]] = ("list_collections",)
-    note: ClassVar[str] = f"Other providers than Z-API list all at once. {asking.NOTE}"
+    note: ClassVar[str] = f"Other providers than Z-API list all at once. {asking.ELSEWHERE}"
     example: ClassVar[Example] = Example(
         answer={
             "nextCursor": "AQHRi",
@@ -89,7 +89,7 @@ class CollectionProducts(OfCatalogue, RelayedFirst):
     needs: ClassVar[tuple[str, ...]] = ("list_collections",)
     note: ClassVar[str] = (
         "An account set to the older documentation is answered with `{nextCursor, products}`, for clients written before "
-        f"2026. {PRICES} {asking.NOTE}"
+        f"2026. {PRICES} {asking.ELSEWHERE}"
     )
     example: ClassVar[Example] = Example(
         path=OF_PHONE,
@@ -118,8 +118,8 @@ class CollectionProducts(OfCatalogue, RelayedFirst):
 
 
 class CollectionBody(Body, frozen=True, kw_only=True):
-    name: str
-    product_ids: tuple[str, ...]
+    name: fields.Text
+    product_ids: tuple[fields.Text, ...]
 
 
 class CollectionMade(Answer, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ class CreateCollection(OfCatalogue, Relayed):
 
 
 class CollectionName(Body, frozen=True, kw_only=True):
-    name: str
+    name: fields.Text
 
 
 class EditCollection(OfCatalogue, Relayed):
@@ -173,8 +173,8 @@ class DeleteCollection(OfCatalogue, Relayed):
 
 
 class CollectedBody(Body, frozen=True, kw_only=True):
-    collection_id: str
-    product_ids: tuple[str, ...]
+    collection_id: fields.Text
+    product_ids: tuple[fields.Text, ...]
 
 
 class _Collect(OfCatalogue, Relayed, abc.ABC):

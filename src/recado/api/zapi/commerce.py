@@ -227,7 +227,7 @@ def _order(order: Order | KnownOrder) -> Json:
         "items": [
             {
                 "name": str(one.name),
-                "product_id": str(one.product_id) if one.product_id else None,
+                "product_id": None if one.product_id in (None, "") else str(one.product_id),
                 "quantity": one.quantity,
                 "amount": _cents(one.value),
             }
@@ -244,8 +244,8 @@ def _payment(settings: PaymentSettings) -> Json:
     payment: Json = {}
     if settings.pix is not None:
         pix = settings.pix
-        kinds = {"randomkey": "randomKey"}
-        kind = kinds.get(pix.key_type.lower(), pix.key_type.lower()) if pix.key_type else None
+        kind = pix.key_type.lower() if pix.key_type else None
+        kind = "randomKey" if kind in ("randomkey", "evp") else kind
         payment["pix"] = _given(key=fields.optional(pix.key), keyType=kind, name=fields.optional(pix.name))
     if settings.card is not None:
         payment["card"] = {"enabled": bool(settings.card.enabled)}

@@ -67,8 +67,8 @@ _SUB_GROUPS = [{"name": "Minha primeira Comunidade", "phone": examples.GROUP, "i
 
 
 class CreateBody(Body, frozen=True, kw_only=True):
-    name: str
-    description: str | None = None
+    name: fields.Words
+    description: fields.Text | None = None
 
 
 class CreateCommunity(_Communities):
@@ -85,8 +85,8 @@ class CreateCommunity(_Communities):
 
     async def answer(self, call: Call) -> Any:
         """At once."""
-        description = fields.lines(call.body.description) if call.body.description else None
-        made = await call.ask(Communities.create_community, name=call.body.name, description=description)
+        description = fields.optional(call.body.description)
+        made = await call.ask(Communities.create_community, name=str(call.body.name), description=description)
         return Created(id=addresses.community(made.community), sub_groups=_sub_groups(made))
 
 

@@ -112,8 +112,10 @@ class GetContact(_Contacts):
             person = Person(phone=own.identities.get("phone"), lid=own.identities.get("lid"), name=own.name)
             return _contact(wanted, person, None)
         found = await asking.recall(call, Contacts.get_contact, contact=wanted)
-        picture = found.value.picture or await asking.known(call, Contacts.get_picture, contact=wanted)
-        return asking.dated(_contact(wanted, found.value, picture), found)
+        if found.value.picture:
+            return asking.dated(_contact(wanted, found.value, found.value.picture), found)
+        picture = await asking.known(call, Contacts.get_picture, contact=wanted)
+        return asking.dated(_contact(wanted, found.value, picture.value), found, picture)
 
 
 def _listed(person: Person) -> Listed:
@@ -146,9 +148,9 @@ def _text(person: Person, name: str) -> str | None:
 
 
 class NewContact(Body, frozen=True, kw_only=True):
-    first_name: str
+    first_name: fields.Words
     phone: fields.Phone
-    last_name: str | None = None
+    last_name: fields.Text | None = None
 
 
 class Changed(Answer, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import msgspec
 
 from recado.api import errors
 from recado.domain.errors import RecadoError
+from recado.services import remembering
 
 _encode = msgspec.json.Encoder().encode
 
@@ -50,23 +51,25 @@ def no_route(status: int) -> ZapiError:
     return ZapiError("NOT_FOUND", status=status, message=_NO_ROUTE)
 
 
-def from_exception(exception: BaseException, method: str) -> ZapiError | None:
+def from_exception(exception: BaseException, *, reads: bool) -> ZapiError | None:
     """The answer that an exception amounts to, or None when it is a bug.
 
-    A provider that failed is a 502 only for what merely reads: clients repeat a POST that met one, and what it asked for
-    may have been done.
+    A provider that failed is a 502 only for what merely `reads`: clients repeat what met one, and what it asked for may have
+    been done. A provider that says no has answered.
     """
     if isinstance(exception, ZapiError):
         return exception
     known = errors.from_exception(exception)
-    return None if known is None else _from_recado(known, method)
+    return None if known is None else _from_recado(known, reads)
 
 
-def _from_recado(error: RecadoError, method: str) -> ZapiError:
+def _from_recado(error: RecadoError, reads: bool) -> ZapiError:
     status: int = error.status
-    if status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT) or (
-        status == HTTPStatus.BAD_GATEWAY and method != "GET"
-    ):
+    if status in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT):
+        status = HTTPStatus.BAD_REQUEST
+    elif status == HTTPStatus.BAD_GATEWAY and error.code in remembering.ABSENT:
+        status = HTTPStatus.NOT_FOUND
+    elif status == HTTPStatus.BAD_GATEWAY and (error.code in remembering.ANSWERED or not reads):
         status = HTTPStatus.BAD_REQUEST
     return ZapiError(_said(error), status=status, after=error.retry_after)
 

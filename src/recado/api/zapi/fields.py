@@ -22,6 +22,9 @@ Words = Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)] | int | fl
 Delay = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 15})]
 _LONGEST_DELAY = 15
 _SHORTEST_DELAY = 1
+#: Less base64 than any picture or sound has: a word, which somebody took for a name.
+_SHORTEST_FILE = 64
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]+=*\s*", re.ASCII)
 _BREAKS = re.compile(r"\r\n|\r|%0a", re.IGNORECASE)
 
 
@@ -42,9 +45,13 @@ def recipient(phone: Phone, *, field: str = "phone") -> str:
 def group(identifier: Phone, *, field: str = "groupId") -> str:
     """Our address for a group or a community. Raises `ZapiError`."""
     found = addresses.group(str(identifier))
-    if found is None or not found.endswith("@g.us"):
+    try:
+        parsed = None if found is None else phones.parse(found)
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.kind != "group":
         raise ZapiError(f"Invalid {field}")
-    return found
+    return parsed.value
 
 
 def channel(identifier: str, *, field: str = "id") -> str:
@@ -82,16 +89,20 @@ def optional(text: Text | None) -> str | None:
 
 
 def media(value: str, **more: Any) -> dict[str, Any]:
-    """The content of a file given by URL or data URI; a URL is fetched by us, when the message is sent.
+    """The content of a file given by URL or data URI, or by its base64 alone, in lines or in one; a URL is fetched by us,
+    when the message is sent.
 
-    Raises `ZapiError` with Z-API's words for what is neither.
+    Raises `ZapiError` with Z-API's words for what is none of them.
     """
     value = value.strip()
-    if value.startswith("data:"):
-        return {"data": value, **more}
-    if value.startswith(("http://", "https://")):
-        # Clients name files as people do; an address has no blanks.
-        return {"link": value.replace(" ", "%20"), "fetch": True, **more}
+    scheme, colon, rest = value[:8].lower().partition(":")
+    if scheme in ("http", "https") and rest.startswith("//"[: len(rest)]):
+        # Clients name files as people do; an address has no blanks, and its scheme may be written large.
+        return {"link": scheme + value[len(scheme) :].replace(" ", "%20"), "fetch": True, **more}
+    if scheme == "data" and colon:
+        return {"data": "data:" + "".join(value[5:].split()), **more}
+    if len(value) >= _SHORTEST_FILE and _BASE64.fullmatch(value):
+        return {"data": "".join(value.split()), **more}
     raise ZapiError("Message not send caused by invalid media url")
 
 

@@ -18,7 +18,7 @@ class GroupBody(Body, frozen=True, kw_only=True):
 
 
 class CreateBody(Body, frozen=True, kw_only=True):
-    group_name: str
+    group_name: fields.Words
     phones: tuple[fields.Phone, ...]
     auto_invite: bool = False
 
@@ -47,14 +47,14 @@ class CreateGroup(GroupRoute):
 
     async def answer(self, call: Call) -> Any:
         """With its invitation link, where it can be had."""
-        wanted = [fields.recipient(phone, field="phones") for phone in call.body.phones]
+        wanted = participants.people(call.body.phones)
         lids = [one for one in wanted if one.endswith("@lid")]
         numbers = [one for one in wanted if one not in lids]
         if not numbers:
             raise ZapiError("phones: a group is made with at least one phone number; LIDs cannot be added")
-        made = await call.ask(Groups.create_group, subject=call.body.group_name, participants=numbers)
-        link = made.invite_link or await asking.known(call, Groups.get_invite, group=made.group)
-        refused = {one: None for one in lids} | _refused(made)
+        made = await call.ask(Groups.create_group, subject=str(call.body.group_name), participants=numbers)
+        link = made.invite_link or (await asking.known(call, Groups.get_invite, group=made.group)).value
+        refused = {one: None for one in lids} | participants.outside(_refused(made))
         if call.body.auto_invite and link is not None:
             await participants.invite(call, participants.invitable(refused), link)
         return Created(
@@ -73,7 +73,7 @@ def _refused(made: Group) -> dict[str, str | None]:
 
 
 class NameBody(GroupBody, frozen=True, kw_only=True):
-    group_name: str
+    group_name: fields.Words
 
 
 class UpdateName(GroupRoute):
@@ -89,12 +89,12 @@ class UpdateName(GroupRoute):
 
     async def answer(self, call: Call) -> Any:
         """At once."""
-        await call.ask(Groups.rename_group, group=fields.group(call.body.group_id), subject=call.body.group_name)
+        await call.ask(Groups.rename_group, group=fields.group(call.body.group_id), subject=str(call.body.group_name))
         return Value()
 
 
 class DescriptionBody(GroupBody, frozen=True, kw_only=True):
-    group_description: str
+    group_description: fields.Text
 
 
 class UpdateDescription(GroupRoute):

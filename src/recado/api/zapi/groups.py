@@ -8,6 +8,7 @@ from recado.api.zapi.route import Answer, Call, Domain, Example, Route
 from recado.domain.errors import Invalid, ProviderFailed
 from recado.domain.operations import Group, Groups, Participant
 from recado.providers.zapi import addresses
+from recado.services.remembering import Remembered
 from recado.services.zapi import chats as own
 from recado.store.chats import Chat
 
@@ -73,6 +74,7 @@ class ListGroups(GroupRoute):
 
 def _listed(group: Group, talk: Chat | None) -> Listed:
     told = {name: str(value).lower() for name, value in group.extra.items() if isinstance(value, str | int)}
+    mute_end = group.extra.get("muteEndTime")
     unread = told.get("unread") or (None if talk is None else str(talk.unread))
     return Listed(
         name=group.subject or (talk.name if talk else None),
@@ -83,7 +85,7 @@ def _listed(group: Group, talk: Chat | None) -> Listed:
         is_marked_spam=told.get("isMarkedSpam"),
         archived=told.get("archived"),
         pinned=told.get("pinned"),
-        mute_end_time=told.get("muteEndTime"),
+        mute_end_time=mute_end if isinstance(mute_end, str | int) else None,
         messages_unread=told.get("messagesUnread") or unread,
     )
 
@@ -177,14 +179,17 @@ class GroupMetadata(GroupRoute):
         """Where the group does not tell its link, it is asked for; that it cannot be had is no failure of this."""
         group = fields.group(call.path["phone"], field="phone")
         found = await asking.recall(call, Groups.get_group, group=group)
+        answers: list[Remembered[Any]] = [found]
         link, why = found.value.invite_link, None
         if link is None:
             try:
-                link = (await asking.recall(call, Groups.get_invite, group=group)).value
+                invite = await asking.recall(call, Groups.get_invite, group=group)
+                link = invite.value
+                answers.append(invite)
             except (Invalid, ProviderFailed) as error:
                 why = error.detail
         body = Metadata(**light(found.value), invitation_link=link, invitation_link_error=why)
-        return asking.dated(body, found)
+        return asking.dated(body, *answers)
 
 
 def light(group: Group) -> dict[str, Any]:

@@ -233,6 +233,7 @@ class Restart(Route):
 
     method: ClassVar[Method] = "GET"
     path: ClassVar[str] = "/restart"
+    acts: ClassVar[bool] = True
     domain: ClassVar[Domain] = "instances"
     answers: ClassVar[Any] = Value
     example: ClassVar[Example] = Example(answer={"value": True})
@@ -248,6 +249,7 @@ class RestoreSession(Route):
 
     method: ClassVar[Method] = "GET"
     path: ClassVar[str] = "/restore-session"
+    acts: ClassVar[bool] = True
     domain: ClassVar[Domain] = "instances"
     answers: ClassVar[Any] = Value
     example: ClassVar[Example] = Example(answer={"value": True})
@@ -269,6 +271,7 @@ class Disconnect(Route):
 
     method: ClassVar[Method] = "GET"
     path: ClassVar[str] = "/disconnect"
+    acts: ClassVar[bool] = True
     domain: ClassVar[Domain] = "instances"
     answers: ClassVar[Any] = Value
     example: ClassVar[Example] = Example(answer={"value": True})

@@ -57,7 +57,7 @@ class SendButtonActions(Send):
             "buttons": [_pressed(one, f"buttonActions[{place}]") for place, one in enumerate(body.button_actions)],
             "header": fields.optional(body.title),
             "footer": fields.optional(body.footer),
-            "image": body.image or None,
+            "image": _picture(body.image),
         }
 
 
@@ -98,9 +98,9 @@ class SendButtonList(Send):
         shown = body.button_list
         return "buttons", {
             "body": fields.lines(body.message),
-            "buttons": [{"title": str(one.label), "id": str(one.id or one.label)} for one in shown.buttons],
-            "image": shown.image or None,
-            "video": shown.video or None,
+            "buttons": [{"title": str(one.label), "id": _id(one.id, one.label)} for one in shown.buttons],
+            "image": _picture(shown.image),
+            "video": _picture(shown.video),
         }
 
 
@@ -128,7 +128,7 @@ class SendButtonOtp(Send):
             "body": fields.lines(body.message),
             "code": str(body.code),
             "button": fields.optional(body.button_text) or "Copiar código",
-            "image": body.image or None,
+            "image": _picture(body.image),
         }
 
 
@@ -204,7 +204,7 @@ class SendCarousel(Send):
         cards = [
             {
                 "body": fields.lines(card.text),
-                "image": card.image,
+                "image": _picture(card.image),
                 "buttons": [
                     _pressed(one, f"carousel[{place}].buttons[{index}]") for index, one in enumerate(card.buttons or ())
                 ],
@@ -258,7 +258,7 @@ class SendOptionList(Send):
         """A list of one section."""
         shown = body.option_list
         rows = [
-            {"id": str(one.id or one.title), "title": str(one.title), "description": fields.optional(one.description)}
+            {"id": _id(one.id, one.title), "title": str(one.title), "description": fields.optional(one.description)}
             for one in shown.options
         ]
         return "list", {
@@ -314,8 +314,18 @@ async def _reply(call: Call, message_id: str, button: str, *, template: bool) ->
     content = found["content"]
     buttons = content.get("buttons") if isinstance(content, dict) else None
     titles = [one.get("title") for one in buttons or () if one.get("id") == button]
-    title = titles[0] if titles else None
+    title = titles[0] or None if titles else None
     return "button_reply", {"message_id": str(found["id"]), "id": button, "title": title, "template": template}
+
+
+def _id(given: fields.Text | None, title: fields.Words) -> str:
+    """The id of what can be chosen: the one given, which may be the number 0, else its title."""
+    return str(title if given in (None, "") else given)
+
+
+def _picture(address: str | None) -> str | None:
+    """What is shown with a text, as `fields.media` takes addresses: clients name files as people do."""
+    return address.strip().replace(" ", "%20") or None if address else None
 
 
 def _pressed(action: Action, path: str) -> Json:
@@ -331,7 +341,7 @@ def _pressed(action: Action, path: str) -> Json:
                 raise ZapiError(f"{path}.phone: is required for a button of type CALL")
             return {"title": title, "phone": str(action.phone)}
         case _:
-            return {"title": title, "id": str(action.id or title)}
+            return {"title": title, "id": _id(action.id, title)}
 
 
 # --- newsletters ----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from recado.api.zapi import asking, examples, fields, participants
+from recado.api.zapi import asking, examples, fields, participants, relayed
 from recado.api.zapi.groups import METADATA, GroupRoute, Member, light, whole
 from recado.api.zapi.route import Answer, Body, Call, Example, Route, Success
 from recado.domain.operations import Groups
@@ -116,7 +116,7 @@ class RedefineLink(GroupRoute):
         """By an admin."""
         named = call.path["groupId"]
         if named.isdigit():
-            found = await asking.passed_on(self, call)
+            found = await relayed.relay(self, call)
             if found is not None:
                 return found
             group = await participants.announcements(call, fields.group(named, field="communityId"))
@@ -130,6 +130,7 @@ class AcceptInvite(GroupRoute):
 
     method: ClassVar[Any] = "GET"
     path: ClassVar[str] = "/accept-invite-group"
+    acts: ClassVar[bool] = True
     query: ClassVar[Any] = UrlQuery
     answers: ClassVar[Any] = Success
     needs: ClassVar[tuple[str, ...]] = ("join_group",)

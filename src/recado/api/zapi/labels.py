@@ -50,7 +50,7 @@ class ListColors(_Labels, RelayedFirst):
     method: ClassVar[Method] = "GET"
     path: ClassVar[str] = "/business/tags/colors"
     answers: ClassVar[Any] = dict[str, str]
-    note: ClassVar[str] = "The twenty of WhatsApp; an instance of Z-API asks there, since phones differ."
+    note: ClassVar[str] = "WhatsApp's twenty; Z-API itself as the provider answers with its own."
     example: ClassVar[Example] = Example(answer={"0": "#FF9485", "1": "#64C4FF", "2": "#FFD429"})
 
     async def otherwise(self, call: Call) -> Any:
@@ -59,7 +59,7 @@ class ListColors(_Labels, RelayedFirst):
 
 
 class TagBody(Body, frozen=True, kw_only=True):
-    name: str
+    name: fields.Text
     color: int | None = None
 
 
@@ -78,7 +78,7 @@ class CreateTag(_Labels):
 
     async def answer(self, call: Call) -> Any:
         """Its id."""
-        made = await call.ask(Labels.create_label, name=call.body.name, color=_text(call.body.color))
+        made = await call.ask(Labels.create_label, name=str(call.body.name), color=_text(call.body.color))
         return Created(id=made.label)
 
 
@@ -96,7 +96,7 @@ class EditTag(_Labels):
     async def answer(self, call: Call) -> Any:
         """That it was done."""
         color = _text(call.body.color)
-        await call.ask(Labels.update_label, label=call.path["tagId"], name=call.body.name, color=color)
+        await call.ask(Labels.update_label, label=call.path["tagId"], name=str(call.body.name), color=color)
         return Success()
 
 
@@ -146,7 +146,7 @@ class RemoveTag(_TagChat):
 
 
 class NotesBody(Body, frozen=True, kw_only=True):
-    notes: str
+    notes: fields.Text
 
 
 class SaveNotes(_Labels):
@@ -162,7 +162,7 @@ class SaveNotes(_Labels):
 
     async def answer(self, call: Call) -> Any:
         """That it was done."""
-        await call.ask(Chats.note_chat, chat=fields.recipient(call.path["phone"]), note=call.body.notes)
+        await call.ask(Chats.note_chat, chat=fields.recipient(call.path["phone"]), note=str(call.body.notes))
         return Success()
 
 

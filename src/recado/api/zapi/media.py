@@ -7,7 +7,6 @@ DeliveryCallback.error.
 import mimetypes
 import re
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +15,7 @@ from recado.api.zapi.errors import ZapiError
 from recado.api.zapi.route import Call, Example, Route
 from recado.api.zapi.sends import Send, SendBody, able, about
 
+_QUERY = re.compile(r"[?#]")
 _EXTENSION = re.compile(r"\.?([A-Za-z0-9]{1,10})")
 _ASYNC = "With and without `async` the answer comes at once, and the file is fetched when the message is sent."
 _EDIT = "The change replaces the caption, and keeps the file, as WhatsApp does."
@@ -229,10 +229,10 @@ async def _can_be_spoken(call: Call, audio: str) -> bool:
     limit = capabilities.media.get("voice")
     if limit is None or not limit.mime_types:
         return True
-    if audio.startswith("data:"):
+    if audio[:5].lower() == "data:":
         mime_type = audio[5:128].partition(",")[0].partition(";")[0].strip().lower()
     else:
-        mime_type = mimetypes.guess_type(urlsplit(audio).path.lower())[0] or ""
+        mime_type = mimetypes.guess_type(_QUERY.split(audio.lower(), 1)[0])[0] or ""
     return _OGG.get(mime_type, mime_type) in limit.mime_types
 
 

@@ -8,7 +8,7 @@ from recado.api.zapi.errors import ZapiError
 from recado.api.zapi.relayed import Relayed, RelayedFirst
 from recado.api.zapi.route import Answer, Body, Call, Domain, Example, Method, Route, Value
 from recado.domain.operations import Channel, Channels
-from recado.providers.zapi.calls import number, text
+from recado.providers.zapi.calls import text, time
 from recado.services.zapi import pictures
 
 #: More than anybody shows at once.
@@ -16,9 +16,9 @@ _MOST = 100
 
 
 class Named(Body, frozen=True, kw_only=True):
-    """A newsletter."""
+    """A newsletter, with or without `@newsletter`."""
 
-    id: str
+    id: fields.Phone
 
 
 class ViewMetadata(Answer, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class ViewMetadata(Answer, frozen=True, kw_only=True):
 
 
 class Newsletter(Answer, frozen=True, kw_only=True):
-    """A newsletter. `creationTime` is in seconds; providers other than Z-API tell neither that nor `state`."""
+    """A newsletter. `creationTime` is in seconds; it and `state` are null where the provider does not tell them."""
 
     id: str
     creation_time: int | None
@@ -66,8 +66,8 @@ class _Newsletters(Route, abc.ABC):
 
 
 class CreateBody(Body, frozen=True, kw_only=True):
-    name: str
-    description: str | None = None
+    name: fields.Text
+    description: fields.Text | None = None
 
 
 class Created(Answer, frozen=True, kw_only=True):
@@ -89,7 +89,8 @@ class CreateNewsletter(_Newsletters):
     async def answer(self, call: Call) -> Any:
         """Its id."""
         body: CreateBody = call.body
-        made = await call.ask(Channels.create_channel, name=body.name, description=body.description, picture=None)
+        description = None if body.description is None else str(body.description)
+        made = await call.ask(Channels.create_channel, name=str(body.name), description=description, picture=None)
         return Created(id=made.channel)
 
 
@@ -113,14 +114,14 @@ class UpdatePicture(_Newsletters):
     async def answer(self, call: Call) -> Any:
         """Whether it was done."""
         body: PictureBody = call.body
-        channel = fields.channel(body.id)
+        channel = fields.channel(str(body.id))
         picture = await pictures.fetch(call.runtime, call.principal, body.picture_url, field="pictureUrl")
         await call.ask(Channels.update_channel, channel=channel, picture=picture)
         return Value()
 
 
 class NameBody(Named, frozen=True, kw_only=True):
-    name: str
+    name: fields.Text
 
 
 class UpdateName(_Newsletters):
@@ -137,12 +138,12 @@ class UpdateName(_Newsletters):
 
     async def answer(self, call: Call) -> Any:
         """Whether it was done."""
-        await call.ask(Channels.update_channel, channel=fields.channel(call.body.id), name=call.body.name)
+        await call.ask(Channels.update_channel, channel=fields.channel(str(call.body.id)), name=str(call.body.name))
         return Value()
 
 
 class DescriptionBody(Named, frozen=True, kw_only=True):
-    description: str
+    description: fields.Text
 
 
 class UpdateDescription(_Newsletters):
@@ -159,8 +160,8 @@ class UpdateDescription(_Newsletters):
 
     async def answer(self, call: Call) -> Any:
         """Whether it was done."""
-        channel = fields.channel(call.body.id)
-        await call.ask(Channels.update_channel, channel=channel, description=call.body.description)
+        channel = fields.channel(str(call.body.id))
+        await call.ask(Channels.update_channel, channel=channel, description=str(call.body.description))
         return Value()
 
 
@@ -176,7 +177,7 @@ class DeleteNewsletter(_Newsletters):
 
     async def answer(self, call: Call) -> Any:
         """Whether it was done."""
-        await call.ask(Channels.delete_channel, channel=fields.channel(call.body.id))
+        await call.ask(Channels.delete_channel, channel=fields.channel(str(call.body.id)))
         return Value()
 
 
@@ -213,7 +214,7 @@ class _Following(_Newsletters, abc.ABC):
 
     async def answer(self, call: Call) -> Any:
         """Whether it was done."""
-        await self.change(call, fields.channel(call.body.id))
+        await self.change(call, fields.channel(str(call.body.id)))
         return Value()
 
     @abc.abstractmethod
@@ -275,7 +276,7 @@ class ListNewsletters(_Newsletters, RelayedFirst):
     path: ClassVar[str] = "/newsletter"
     answers: ClassVar[Any] = tuple[Newsletter, ...]
     needs: ClassVar[tuple[str, ...]] = ("list_channels",)
-    note: ClassVar[str] = asking.NOTE
+    note: ClassVar[str] = asking.ELSEWHERE
     example: ClassVar[Example] = Example(answer=[NEWSLETTER])
 
     async def otherwise(self, call: Call) -> Any:
@@ -291,7 +292,7 @@ class Metadata(_Newsletters, RelayedFirst):
     path: ClassVar[str] = "/newsletter/metadata/{newsletterId}"
     answers: ClassVar[Any] = Newsletter
     needs: ClassVar[tuple[str, ...]] = ("get_channel",)
-    note: ClassVar[str] = asking.NOTE
+    note: ClassVar[str] = asking.ELSEWHERE
     example: ClassVar[Example] = Example(path=_OF_ONE, answer=NEWSLETTER)
 
     async def otherwise(self, call: Call) -> Any:
@@ -308,7 +309,7 @@ class SearchBody(Body, frozen=True, kw_only=True):
     limit: int
     filters: Filters
     view: Literal["RECOMMENDED", "TRENDING", "POPULAR", "NEW"] | None = None
-    search_text: str | None = None
+    search_text: fields.Text | None = None
 
 
 class Search(_Newsletters, RelayedFirst):
@@ -330,10 +331,11 @@ class Search(_Newsletters, RelayedFirst):
     async def otherwise(self, call: Call) -> Any:
         """Those with the text in their name."""
         body: SearchBody = call.body
-        if not body.search_text:
+        text = "" if body.search_text is None else str(body.search_text).strip()
+        if not text:
             raise ZapiError("searchText is needed: this instance's provider finds newsletters by their name only")
         limit = min(max(body.limit, 1), _MOST)
-        found = await call.ask(Channels.search_channels, text=body.search_text, limit=limit)
+        found = await call.ask(Channels.search_channels, text=text, limit=limit)
         return tuple(_shown(channel) for channel in found)
 
 
@@ -343,7 +345,7 @@ class Subscribers(_Newsletters, Relayed):
     method: ClassVar[Method] = "GET"
     path: ClassVar[str] = "/newsletter/subscribers/{newsletterId}"
     answers: ClassVar[Any] = Any
-    reason: ClassVar[str] = "WhatsApp tells linked devices how many follow a newsletter, and not who."
+    reason: ClassVar[str] = "Only Z-API itself lists who follows a newsletter; other providers tell how many do."
     note: ClassVar[str] = "In no documentation of Z-API; one client program calls it."
     example: ClassVar[Example] = Example(path=_OF_ONE, answer=[])
 
@@ -358,7 +360,9 @@ class PhoneBody(Body, frozen=True, kw_only=True):
 class _Admins(_Newsletters, Relayed, abc.ABC):
     """A route about the admins of a newsletter."""
 
-    reason: ClassVar[str] = "This instance's provider cannot change the admins of a newsletter; the phone does."
+    reason: ClassVar[str] = (
+        "Only Z-API itself changes the admins of a newsletter; with another provider, do it on the phone."
+    )
 
 
 class AcceptAdminInvite(_Admins):
@@ -428,6 +432,11 @@ def _channel(call: Call) -> str:
     return fields.channel(call.path["newsletterId"], field="newsletterId")
 
 
+def _seconds(told: object) -> int | None:
+    at = time(told)
+    return None if at is None else int(at.timestamp())
+
+
 def _state(told: object) -> str | None:
     """A state in the words of a provider: `ACTIVE`, or as whatsmeow has it `{"type": "active"}`."""
     found = text(told, "type") if isinstance(told, dict) else told if isinstance(told, str) else None
@@ -438,7 +447,7 @@ def _shown(channel: Channel) -> Newsletter:
     muted, verified = channel.muted, channel.verified
     return Newsletter(
         id=channel.channel,
-        creation_time=number(channel.extra.get("creationTime")),
+        creation_time=_seconds(channel.extra.get("creation_time")),
         state=_state(channel.extra.get("state")),
         name=channel.name,
         description=channel.description,

@@ -4,7 +4,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from recado.api.zapi import asking, examples, fields
+from recado.api.zapi import asking, examples, fields, relayed
 from recado.api.zapi.errors import ZapiError
 from recado.api.zapi.route import Body, Call, Domain, Example, Route, Value
 from recado.api.zapi.sends import accept
@@ -41,12 +41,12 @@ class _Change(Route, abc.ABC):
     async def answer(self, call: Call) -> Any:
         """By an admin."""
         if call.body.community_id is not None:
-            found = await asking.passed_on(self, call)
+            found = await relayed.relay(self, call)
             if found is not None:
                 return found
-        people = _people(call.body.phones)
+        wanted = people(call.body.phones)
         results = await call.ask(
-            Groups.change_participants, group=await _group(call), action=self.action, participants=people
+            Groups.change_participants, group=await _group(call), action=self.action, participants=wanted
         )
         return Value(value=all(result.done for result in results))
 
@@ -93,17 +93,17 @@ class AddParticipant(_Change):
     async def answer(self, call: Call) -> Any:
         """By an admin. Z-API itself does not tell whom it did not add, so it invites them itself."""
         if call.body.auto_invite or call.body.community_id is not None:
-            found = await asking.passed_on(self, call)
+            found = await relayed.relay(self, call)
             if found is not None:
                 return found
-        people = _people(call.body.phones)
+        wanted = people(call.body.phones)
         group = await _group(call)
-        numbers = [one for one in people if not one.endswith("@lid")]
+        numbers = [one for one in wanted if not one.endswith("@lid")]
         results: list[ParticipantResult] = []
         if numbers:
             results = await call.ask(Groups.change_participants, group=group, action=self.action, participants=numbers)
-        refused = {one.participant: one.code for one in results if not one.done and one.code != _ALREADY}
-        refused |= {one: None for one in people if one not in numbers}
+        refused = outside({one.participant: one.code for one in results if not one.done})
+        refused |= {one: None for one in wanted if one not in numbers}
         if not call.body.auto_invite:
             return Value(value=not refused)
         invited = invitable(refused)
@@ -133,7 +133,7 @@ class _Answer(Route, abc.ABC):
         results = await call.ask(
             Groups.answer_join_requests,
             group=fields.group(call.body.group_id),
-            participants=_people(call.body.phones),
+            participants=people(call.body.phones),
             approve=self.approve,
         )
         return Value(value=all(result.done for result in results))
@@ -161,14 +161,19 @@ async def announcements(call: Call, community: str) -> str:
     return found.value.announcement_group
 
 
+def outside(refused: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Those who were not added, without those who are in the group all the same: it had them already."""
+    return {one: code for one, code in refused.items() if code != _ALREADY}
+
+
 def invitable(refused: Mapping[str, str | None]) -> list[str]:
     """Those who were not added, by what WhatsApp says of each, whom a message can reach."""
     return [one for one, code in refused.items() if code != _ABSENT]
 
 
-async def invite(call: Call, people: Sequence[str], link: str) -> None:
+async def invite(call: Call, whom: Sequence[str], link: str) -> None:
     """Send people an invitation link, as messages through the queue. Raises as `sends.accept`."""
-    for one in people:
+    for one in whom:
         await accept(call, MessageRequest(to=one, type="text", text=TextContent(body=link)))
 
 
@@ -183,10 +188,11 @@ async def _group(call: Call) -> str:
     return await announcements(call, fields.group(body.community_id, field="communityId"))
 
 
-def _people(given: Sequence[fields.Phone]) -> list[str]:
+def people(given: Sequence[fields.Phone]) -> list[str]:
+    """Our addresses for those in `phones`, each once. Raises `ZapiError`, for nobody too."""
     if not given:
         raise ZapiError("phones: at least one")
-    return [fields.recipient(phone, field="phones") for phone in given]
+    return list(dict.fromkeys(fields.recipient(phone, field="phones") for phone in given))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from recado.api.zapi import examples, fields
 from recado.api.zapi.errors import ZapiError
 from recado.api.zapi.route import Body, Call, Example, Route
-from recado.api.zapi.sends import Addressed, Send, SendBody, about, known
+from recado.api.zapi.sends import Addressed, Send, SendBody, about
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
 _TIME = (
@@ -74,14 +74,9 @@ class SendPollVote(Send):
     )
 
     async def content(self, call: Call, body: PollVoteBody) -> tuple[str, Any]:
-        """The vote. A poll that is known must have the options."""
-        found = await known(call, body.poll_message_id, field="pollMessageId")
-        chosen = [str(one.name) for one in body.poll_vote]
-        content = found["content"] if isinstance(found["content"], dict) else {}
-        unknown = [one for one in chosen if content.get("options") and one not in content["options"]]
-        if unknown:
-            raise ZapiError(f"pollVote: the poll has no option {unknown[0][:64]!r}")
-        return "poll_vote", {"message_id": str(found["id"]), "options": chosen}
+        """The vote."""
+        poll = await about(call, body.poll_message_id, field="pollMessageId")
+        return "poll_vote", {"message_id": poll, "options": [str(one.name) for one in body.poll_vote]}
 
 
 # --- events ---------------------------------------------------------------------------------------------
@@ -189,11 +184,9 @@ class SendEventResponse(Send):
     )
 
     async def content(self, call: Call, body: EventResponseBody) -> tuple[str, Any]:
-        """The answer. Nobody answers an event of their own."""
-        found = await known(call, body.event_message_id, field="eventMessageId")
-        if found["direction"] == "outbound":
-            raise ZapiError("eventMessageId: an event of your own cannot be answered")
-        return "event_response", {"message_id": str(found["id"]), "response": body.event_response.lower()}
+        """The answer."""
+        event = await about(call, body.event_message_id, field="eventMessageId")
+        return "event_response", {"message_id": event, "response": body.event_response.lower()}
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from recado.api.zapi.route import Answer, Body, Call, Domain, Example, Method, R
 from recado.domain.operations import Chats, Privacy
 
 _NO_LIST = "contactsBlacklist: only Z-API itself changes who is excepted; change it on the phone"
-_LISTED = "Only Z-API itself takes `contactsBlacklist`: to other providers WhatsApp does not show the list."
+_LISTED = "Only Z-API itself takes `contactsBlacklist`; with another provider, change the list on the phone."
 
 
 class Excepted(Body, frozen=True, kw_only=True):
@@ -198,7 +198,7 @@ class DisallowedContacts(Relayed):
     query: ClassVar[Any] = DisallowedQuery
     answers: ClassVar[Any] = Disallowed
     reason: ClassVar[str] = (
-        "The provider of this instance does not tell whom a privacy setting excepts; the phone does."
+        "Only Z-API itself tells whom a privacy setting excepts; with another provider, the phone shows them."
     )
     example: ClassVar[Example] = Example(
         query={"type": "lastSeen"}, answer={"disallowedContacts": [examples.PHONE, examples.OTHER_PHONE]}

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from recado.api.zapi import examples
+from recado.api.zapi.relayed import RelayedFirst
 from recado.api.zapi.route import Body, Call, Domain, Example, Method, Route, Value
 from recado.domain.operations import Profile
 from recado.services.zapi import pictures
@@ -56,7 +57,7 @@ class SetProfileDescription(Route):
         return Value()
 
 
-class SetProfilePicture(Route):
+class SetProfilePicture(RelayedFirst):
     """Change the picture."""
 
     method: ClassVar[Method] = "PUT"
@@ -66,9 +67,11 @@ class SetProfilePicture(Route):
     answers: ClassVar[Any] = Value
     needs: ClassVar[tuple[str, ...]] = ("set_profile_picture",)
     example: ClassVar[Example] = Example(body={"value": examples.IMAGE}, answer=examples.DONE)
-    note: ClassVar[str] = "A URL, or a data URI, of at most 5 MB; fetched before the answer."
+    note: ClassVar[str] = (
+        "A URL, or a data URI, of at most 5 MB; fetched before the answer. Z-API as the provider fetches it itself."
+    )
 
-    async def answer(self, call: Call) -> Any:
+    async def otherwise(self, call: Call) -> Any:
         """Fetch it, and hand it to the provider."""
         picture = await pictures.fetch(call.runtime, call.principal, call.body.value)
         await call.ask(Profile.set_profile_picture, picture=picture)

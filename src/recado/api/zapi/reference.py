@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from recado.api.zapi import routes
+from recado.api.zapi.relayed import Relayed
 from recado.api.zapi.route import Refused, Route
 
 _REF = "#/components/schemas/"
@@ -15,7 +16,9 @@ _PART = re.compile(r"\{(\w+)\}")
 
 def paths() -> tuple[dict[str, Any], dict[str, Any]]:
     """The paths of the surface, and the schemas that they refer to."""
-    types = [type_ for route in routes.ROUTES for type_ in (route.body, route.query, route.answers) if type_ is not None]
+    types = [
+        type_ for route in routes.ROUTES for type_ in (route.body, route.query, route.answers) if type_ is not None
+    ]
     found, components = msgspec.json.schema_components(types, ref_template=f"{_REF}Zapi{{name}}")
     schemas = {f"Zapi{name}": schema for name, schema in components.items()}
     schemas["ZapiError"] = {
@@ -41,7 +44,7 @@ def _operation(route: Route, by_type: dict[Any, Any], components: dict[str, Any]
         "parameters": [*_path(route), *_query(route, by_type, components)],
         "responses": _responses(route, by_type),
     }
-    told = [route.reason] if isinstance(route, Refused) else []
+    told = [route.reason] if isinstance(route, Refused | Relayed) else []
     if told or route.note:
         described["description"] = " ".join([*told, route.note]).strip()
     if route.body is not None:

@@ -49,8 +49,4 @@ async def relay(route: Route, call: Call) -> Result | None:
         # An empty body keeps its content type: Z-API answers 415 without one.
         body=call.raw if call.raw or route.method != "GET" else None,
     )
-    if found is None:
-        return None
-    if route.method != "GET":
-        call.runtime.answers.forget(call.view.id)
-    return Result(status=found.status, body=found.body)
+    return None if found is None else Result(status=found.status, body=found.body)

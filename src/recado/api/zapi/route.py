@@ -5,6 +5,7 @@ docs and the test of all routes. Adding a route is adding a class to the `ROUTES
 """
 
 import abc
+import contextlib
 import functools
 import inspect
 import re
@@ -107,6 +108,7 @@ class Route(abc.ABC):
     query    the type that the query is read as
     answers  the type of the answer; None where the body of it is empty
     status   of success
+    acts     whether it does something although it is a GET
     example  the documented one
     needs    the kinds of content and the operations that the provider must have for it, by name
     note     a sentence for the docs: where we differ, and why
@@ -120,6 +122,7 @@ class Route(abc.ABC):
     query: ClassVar[Any] = None
     answers: ClassVar[Any] = None
     status: ClassVar[int] = 200
+    acts: ClassVar[bool] = False
     example: ClassVar[Example]
     needs: ClassVar[tuple[str, ...]] = ()
     note: ClassVar[str] = ""
@@ -142,19 +145,22 @@ class Route(abc.ABC):
     def read_body(self, raw: bytes) -> Any:
         """The body as the route's type. Raises `msgspec.ValidationError` and `msgspec.DecodeError`.
 
-        A null where the type has none counts as a field that was left out: serialisers of several languages write all
-        that is not set so.
+        A null, or an empty text, that a field cannot be counts as left out: serialisers and form builders write so what
+        is not set.
         """
         try:
             return _decoder(self.body).decode(raw)
-        except msgspec.ValidationError:
-            if b"null" not in raw:
+        except msgspec.ValidationError as error:
+            if b"null" not in raw and b'""' not in raw:
                 raise
-        return msgspec.convert(_without_nulls(msgspec.json.decode(raw)), self.body, strict=False)
+            return _set_fields(msgspec.json.decode(raw), self.body, error)
 
     def read_query(self, given: Mapping[str, str]) -> Any:
-        """The query as the route's type. Raises `msgspec.ValidationError`."""
-        return msgspec.convert(dict(given), self.query, strict=False)
+        """The query as the route's type, as `read_body`. Raises `msgspec.ValidationError`."""
+        try:
+            return msgspec.convert(dict(given), self.query, strict=False)
+        except msgspec.ValidationError as error:
+            return _set_fields(dict(given), self.query, error)
 
 
 class Refused(Route, abc.ABC):
@@ -173,10 +179,18 @@ def _decoder(type_: Any) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(type_, strict=False)
 
 
-def _without_nulls(value: Any) -> Any:
+def _set_fields(value: Any, type_: Any, error: msgspec.ValidationError) -> Any:
+    """What is set of a value as a type: without nulls, or without empty texts too. Raises the error that led here."""
+    for blanks in ((None,), (None, "")):
+        with contextlib.suppress(msgspec.ValidationError):
+            return msgspec.convert(_without(value, blanks), type_, strict=False)
+    raise error
+
+
+def _without(value: Any, blanks: tuple[str | None, ...]) -> Any:
     if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+        return {name: _without(inner, blanks) for name, inner in value.items() if inner not in blanks}
+    return [_without(inner, blanks) for inner in value] if isinstance(value, list) else value
 
 
 class Table:

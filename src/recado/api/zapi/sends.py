@@ -94,7 +94,7 @@ async def _accept_named(call: Call, request: MessageRequest, message_id: str) ->
         return await accept(call, structs.replace(request, client_id=message_id) if own else request)
     if _is_clients(found, message_id):
         try:
-            return await accept(call, structs.replace(request, client_id=message_id))
+            return await _accepted(call, structs.replace(request, client_id=message_id))
         except Conflict as error:
             if error.code != "idempotency_conflict":
                 raise
@@ -108,6 +108,11 @@ async def accept(call: Call, request: MessageRequest) -> Sent:
     closed, and as `Acceptor.accept`."""
     if (await _instance(call)).status not in SENDING:
         await queueing.check_room(call.runtime, call.view)
+    return await _accepted(call, request)
+
+
+async def _accepted(call: Call, request: MessageRequest) -> Sent:
+    """As `accept`, without asking for room: a repeat takes none."""
     message = await call.acceptor.accept(call.principal, request)
     shown = references.shown(message.id, message.client_id)
     return Sent(zaap_id=accounts.public_id(message.id), message_id=shown, id=shown)

@@ -34,6 +34,8 @@ OVER = "To continue sending a message, you must subscribe to this instance again
 _encode = msgspec.json.Encoder().encode
 _JSON = b"application/json"
 _PREFIX = "/instances"
+#: Where in the scope it stands whether the route merely reads.
+_READS = "recado_zapi_reads"
 
 
 def serves(path: str) -> bool:
@@ -54,7 +56,7 @@ class Surface:
         try:
             status, headers, body = await self._answer(scope, receive)
         except Exception as exception:
-            error = errors.from_exception(exception, method)
+            error = errors.from_exception(exception, reads=scope.get(_READS, True))
             if error is None:
                 identifier = structlog.contextvars.get_contextvars().get("request_id", "unknown")
                 log.exception("request_failed", method=method, route=scope.get("path_template"))
@@ -84,7 +86,7 @@ class Surface:
             allowed = ", ".join(sorted(by_method))
             wrong = ZapiError(f"{scope['method']} is not allowed here; use {allowed}")
             return HTTPStatus.METHOD_NOT_ALLOWED, {"allow": allowed}, wrong.body()
-        scope["path_template"] = route.full_path()
+        scope["path_template"], scope[_READS] = route.full_path(), route.method == "GET" and not route.acts
         principal = await self._principal(route, view, given, scope)
         raw = await _read(receive, self._runtime.settings.max_body_bytes)
         asked = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from recado.domain.provider import CallFailed, Connection, Server
 from recado.kit.http import Http, HttpError
@@ -39,7 +39,10 @@ class Calls:
         if named:
             if not connection.account:
                 raise NoInstance("the connection has no instance on the server yet")
-            url += f"/{quote(connection.account, safe='')}"
+            try:
+                url += f"/{wire.part(connection.account)}"
+            except CallFailed as error:
+                raise NoInstance(error.why) from None
         if query:
             url += f"?{urlencode(query)}"
         headers = {"apikey": _key(connection, own=named)}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from recado.domain.events import MediaRef
 from recado.domain.provider import CallFailed, Connection
@@ -85,7 +85,7 @@ class EvolutionMedia(calls.Calls):
             answer = await wire.call(
                 self._http,
                 "GET",
-                f"{_graph(connection)}/{quote(identifier, safe='')}",
+                f"{_graph(connection)}/{wire.part(identifier)}",
                 headers={"authorization": _bearer(connection)},
                 timeout=self._timeout,
             )

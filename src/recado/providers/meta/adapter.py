@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from recado.domain.content import MediaContent
 from recado.domain.errors import FieldError
@@ -353,7 +353,10 @@ class Meta:
         headers = {"authorization": f"Bearer {_token(connection)}"}
         if content_type:
             headers["content-type"] = content_type
-        url = "/".join(part for part in (self._root(connection.server), quote(node, safe=""), path) if part)
+        try:
+            url = "/".join(part for part in (self._root(connection.server), wire.part(node), path) if part)
+        except CallFailed as error:
+            raise _NoToken(error.why) from None
         return await self._http.request(
             method, f"{url}?{query}" if query else url, headers=headers, json=json, data=data, timeout=self._timeout
         )

@@ -47,7 +47,6 @@ MEDIA_TYPES = {
     "ptv": "ptv",
 }
 _CAPTIONED = frozenset({"image", "video", "gif", "document"})
-_VIEWED_ONCE = frozenset({"image", "video", "gif", "ptv", "audio", "voice"})
 
 #: Kinds that go through a route with `track_id`, so that they can be looked up by it.
 TRACKED = frozenset(
@@ -288,7 +287,7 @@ def _problems(kind: str, content: Any) -> Iterator[FieldError]:
         case MediaContent():
             if content.caption and kind not in _CAPTIONED:
                 yield _problem("caption", f"WhatsApp shows no caption with {kind}")
-            if content.view_once and kind not in _VIEWED_ONCE:
+            if content.view_once and kind not in contents.VIEWED_ONCE:
                 yield _problem("view_once", f"UAZAPI sends no {kind} to be opened once")
         case TextContent() if content.group_mentions:
             yield _problem("group_mentions", "UAZAPI mentions people only")

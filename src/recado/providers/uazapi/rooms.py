@@ -383,5 +383,6 @@ def _channel(raw: Json) -> Channel | None:
         followers=counted,
         muted=muted == "on" if muted else None,
         verified=text(thread, "verification") == "verified" if text(thread, "verification") else None,
-        extra=rest(raw, "id", "thread_metadata", "viewer_metadata"),
+        extra=rest(raw, "id", "thread_metadata", "viewer_metadata")
+        | {name: value for name, value in thread.items() if name == "creation_time" and value},
     )

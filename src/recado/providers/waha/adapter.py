@@ -116,7 +116,7 @@ class Waha(Sessions, Contacts, Blocklist, Chats, Presence, Groups, Channels, Lab
             request = payloads.request(message, session=session(connection), engine=engine, file=file)
             answer = await self._call(connection, request.method, request.path, json=request.json)
         except CallFailed as error:
-            return NotConnected(why=error.why)
+            return _unasked(error)
         except HttpError as error:
             return wire.lost(error)
         if not answer.ok:
@@ -254,6 +254,13 @@ class Waha(Sessions, Contacts, Blocklist, Chats, Presence, Groups, Channels, Lab
             raise CallFailed(wire.describe(error), code="media_unreadable", retryable=False) from error
         except HttpError as error:
             raise CallFailed(wire.describe(error), code="unreachable") from error
+
+
+def _unasked(error: CallFailed) -> Outcome:
+    """What comes of a message for which there is no request: its session is missing, or its own ids are none."""
+    if error.code == "no_session":
+        return NotConnected(why=error.why)
+    return Refused(code=error.code, why=error.why)
 
 
 def _chat(chat: str) -> str:

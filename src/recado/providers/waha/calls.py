@@ -3,7 +3,7 @@
 import binascii
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from recado.domain.operations import Picture
 from recado.domain.provider import CallFailed, Connection, Server
@@ -111,8 +111,8 @@ def session(connection: Connection) -> str:
 
 
 def at(connection: Connection, *parts: str) -> str:
-    """`/api/<session>/…`, each part escaped."""
-    return "/".join(("/api", *(quote(part, safe="") for part in (session(connection), *parts))))
+    """`/api/<session>/…`, each part escaped. Raises `CallFailed` for one that cannot be."""
+    return "/".join(("/api", *(wire.part(part) for part in (session(connection), *parts))))
 
 
 def secrets(connection: Connection) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import binascii
 import mimetypes
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,7 +24,7 @@ from recado.domain.content import (
 )
 from recado.domain.errors import FieldError
 from recado.domain.provider import Outgoing
-from recado.providers import whatsapp
+from recado.providers import whatsapp, wire
 from recado.providers.waha import ids
 from recado.providers.waha.capabilities import CHOOSES_IDS, CUSTOM_PREVIEWS, MEDIA_KINDS
 from recado.providers.waha.reading import Json, given
@@ -194,7 +194,7 @@ def _event(message: Outgoing, session: str) -> Request:
     )
     fields = {"chatId": ids.chat_id(message.to), "event": event}
     fields |= given(reply_to=ids.decorated(message.reply_to) if message.reply_to else None)
-    return Request(method="POST", path=f"/api/{quote(session, safe='')}/events", json=fields)
+    return Request(method="POST", path=f"/api/{wire.part(session)}/events", json=fields)
 
 
 def _forward(message: Outgoing, session: str, engine: str) -> Request:
@@ -234,9 +234,9 @@ def _pin(message: Outgoing, session: str) -> Request:
 
 def _on_message(message: Outgoing, session: str, method: str, step: str = "", json: Json | None = None) -> Request:
     assert message.about is not None, f"{message.kind} speaks of a message"
-    chat = quote(ids.chat_id(message.about.chat), safe="")
-    whole = quote(ids.decorated(message.about), safe="")
-    path = f"/api/{quote(session, safe='')}/chats/{chat}/messages/{whole}{step}"
+    chat = wire.part(ids.chat_id(message.about.chat))
+    whole = wire.part(ids.decorated(message.about))
+    path = f"/api/{wire.part(session)}/chats/{chat}/messages/{whole}{step}"
     return Request(method=method, path=path, json=json, target=message.about.provider_id)
 
 

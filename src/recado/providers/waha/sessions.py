@@ -4,7 +4,6 @@ import secrets as random_source
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 from recado.domain.provider import CallFailed, Connection, ConnectionState, Session
 from recado.domain.states import ConnectionStatus
@@ -188,7 +187,7 @@ class Sessions(Calls):
             return
         others = [hook for hook in present if hook not in stale]
         changed = {"config": {**config, "webhooks": [*others, ours]}}
-        answer = await self._answer(connection, "PUT", f"/api/sessions/{quote(name, safe='')}", json=changed)
+        answer = await self._answer(connection, "PUT", f"/api/sessions/{wire.part(name)}", json=changed)
         if not answer.ok:
             raise errors.failed(answer, (*secrets(connection), secret))
 
@@ -258,7 +257,7 @@ def _own_name(connection: Connection) -> str:
 
 
 def _path(connection: Connection) -> str:
-    return f"/api/sessions/{quote(session(connection), safe='')}"
+    return f"/api/sessions/{wire.part(session(connection))}"
 
 
 def _webhook(connection: Connection, secret: str) -> Json:

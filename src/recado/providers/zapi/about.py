@@ -21,8 +21,8 @@ from recado.providers.zapi.shapes import Request, Unsendable, event, extension, 
 
 #: Kinds of earlier messages whose text can be replaced without sending their media again.
 _EDITABLE = frozenset({"text", "link", "edit"})
-#: Kinds whose caption can be, by sending their media again.
-_EDIT_IDS = {"image": "editImageMessageId", "video": "editVideoMessageId", "document": "editDocumentMessageId"}
+#: Kinds whose caption can be, by sending their media again; and the field that names the message.
+CAPTIONS = {"image": "editImageMessageId", "video": "editVideoMessageId", "document": "editDocumentMessageId"}
 _PINNED_FOR = {86_400: "24_hours", 604_800: "7_days", 2_592_000: "30_days"}
 #: The answers to an event that Z-API knows.
 RESPONSES = {"going": "GOING", "not_going": "NOT_GOING"}
@@ -39,18 +39,26 @@ def _reaction(message: Outgoing, about: Referenced) -> Request:
     return _on(message, "send-reaction", reaction=content.emoji, messageId=about.provider_id)
 
 
-def _edit(message: Outgoing, about: Referenced) -> Request:
+def edit(message: Outgoing, about: Referenced, media: str | None) -> Request:
+    """The change of a text, or of the caption of `media`, the link or data url of a file that was sent. Raises
+    `Unsendable`."""
     content: EditContent = message.content
     if about.kind in _EDITABLE:
         return _on(message, "send-text", message=content.body, editMessageId=about.provider_id)
-    link = about.content.get("link") if isinstance(about.content, Mapping) else None
-    if about.kind not in _EDIT_IDS or not link:
+    if about.kind not in CAPTIONS:
         raise Unsendable(f"Z-API cannot change the text of this kind of message ({about.kind})")
-    # Z-API changes a caption by its media's own route, which wants the media again.
-    named = str(about.content.get("filename") or "") or None
-    ending = f"/{extension(named, link, about.content.get('mime_type'))}" if about.kind == "document" else ""
-    fields = {about.kind: link, "caption": content.body, _EDIT_IDS[about.kind]: about.provider_id}
-    return _on(message, f"send-{about.kind}{ending}", **fields)
+    if (about.content or {}).get("view_once"):
+        raise Unsendable("Z-API would show again, and to stay, what was to be opened once")
+    if media is None:
+        raise Unsendable("Z-API wants the file again to change its caption, and it is not stored any more")
+    fields = {about.kind: media, "caption": content.body, CAPTIONS[about.kind]: about.provider_id}
+    if about.kind != "document":
+        return _on(message, f"send-{about.kind}", **fields)
+    stored = about.media
+    filename = str(about.content.get("filename") or "") or (stored.filename if stored else None)
+    mime_type = about.content.get("mime_type") or (stored.mime_type if stored else None)
+    ending = extension(filename, about.content.get("link"), mime_type)
+    return _on(message, f"send-document/{ending}", **fields, **given(fileName=filename))
 
 
 def _pin(message: Outgoing, about: Referenced) -> Request:
@@ -120,7 +128,6 @@ def _order_update(message: Outgoing, about: Referenced) -> Request:
 
 ABOUT: Mapping[str, Callable[[Outgoing, Referenced], Request]] = {
     "reaction": _reaction,
-    "edit": _edit,
     "pin": _pin,
     "forward": _forward,
     "delete": _delete,

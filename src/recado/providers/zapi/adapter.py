@@ -27,11 +27,13 @@ from recado.domain.provider import (
     Retry,
     Server,
     Session,
+    StoredMedia,
 )
 from recado.domain.states import ConnectionStatus
 from recado.kit.http import BadResponse, HttpError
 from recado.providers import wire
 from recado.providers.zapi import errors, limits, notices, payloads, shapes, webhooks
+from recado.providers.zapi.about import CAPTIONS
 from recado.providers.zapi.addresses import phone as written
 from recado.providers.zapi.calls import Json, NoInstance, instance_id, number, objects, secrets, text, unreadable
 from recado.providers.zapi.groups import Newsletters, Rooms, Unions
@@ -287,8 +289,9 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
         if problems:
             return Refused(code="invalid", why="; ".join(_problem(message.kind, one) for one in problems))
         media: str | None = None
-        if isinstance(message.content, MediaContent):
-            found = await _media(message)
+        named = _file(message)
+        if named is not None:
+            found = await _media(*named)
             if not isinstance(found, str):
                 return found
             media = found
@@ -383,20 +386,29 @@ class Zapi(People, Talks, Shop, Self, Rooms, Unions, Newsletters):
             raise wire.unreachable(error) from None
 
 
-async def _media(message: Outgoing) -> str | Outcome:
-    """The link or data url of a message's media, or why there is none."""
-    if message.content.link:
-        return str(message.content.link)
-    media = message.media
+def _file(message: Outgoing) -> tuple[str, str | None, StoredMedia | None] | None:
+    """Kind, link and stored media of the file that a message carries, or whose caption it changes; None for none."""
+    about = message.about
+    if isinstance(message.content, MediaContent):
+        return message.kind, message.content.link, message.media
+    if message.kind != "edit" or about is None or about.kind not in CAPTIONS or not isinstance(about.content, Mapping):
+        return None
+    link = about.content.get("link")
+    return (about.kind, link, about.media) if link or about.media else None
+
+
+async def _media(kind: str, link: str | None, media: StoredMedia | None) -> str | Outcome:
+    """The link or data url of a file, or why there is none."""
+    if link:
+        return link
     if media is None:
         return Refused(code="media_missing", why="the message names no link and no stored media")
-    limit = payloads.MEDIA[message.kind]
+    limit = payloads.MEDIA[kind]
     mime_type = media.mime_type.partition(";")[0].strip().lower()
     if media.size > limit.max_bytes:
-        why = f"{media.size} bytes; Z-API takes {limit.max_bytes} for {message.kind}"
-        return Refused(code="media_too_large", why=why)
+        return Refused(code="media_too_large", why=f"{media.size} bytes; Z-API takes {limit.max_bytes} for {kind}")
     if limit.mime_types and mime_type not in limit.mime_types:
-        return Refused(code="media_type", why=f"Z-API takes no {mime_type or 'untyped'} as {message.kind}")
+        return Refused(code="media_type", why=f"Z-API takes no {mime_type or 'untyped'} as {kind}")
     try:
         return await wire.data_url(media)
     except Exception as error:  # noqa: BLE001 - our storage may fail in any way, and nothing was sent yet.

@@ -7,7 +7,9 @@ hold no more of it than the host, and Z-API's texts are told with the secrets cu
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
+
+import msgspec
 
 from recado.domain.provider import CallFailed, Connection, Relayed, Server
 from recado.kit.http import Http, HttpError
@@ -68,9 +70,11 @@ class Calls:
             raise NoInstance("the connection has no instance_id or no token")
         client_token = connection.credentials.get("client_token") or connection.server.credentials.get("client_token")
         sent = {"client-token": client_token.strip()} if client_token and client_token.strip() else {}
-        url = (
-            f"{self.root(connection.server)}/instances/{quote(account, safe='')}/token/{quote(token, safe='')}/{route}"
-        )
+        try:
+            below = f"instances/{wire.part(account)}/token/{wire.part(token)}"
+        except CallFailed as error:
+            raise NoInstance(error.why) from None
+        url = f"{self.root(connection.server)}/{below}/{route}"
         if query:
             url = f"{url}?{urlencode(query)}"
         return await wire.call(
@@ -95,12 +99,13 @@ class Calls:
         except HttpError as error:
             raise wire.unreachable(error) from None
         hidden = secrets(connection.server, connection.credentials)
-        # Refusals of our own credentials are about the operator's connection, not about the caller's instance.
-        if answer.status >= 500 or errors.meaning(errors.said(answer, hidden)) in _OURS:
+        # Refusals of our own credentials are about the operator's connection, not about the caller's instance; and where
+        # Z-API redirects to is no answer.
+        if not (answer.ok or 400 <= answer.status < 500) or errors.meaning(errors.said(answer, hidden)) in _OURS:
             raise errors.failed(answer, hidden)
         if answer.data is None and answer.body.strip() not in (b"", b"null"):
             raise unreadable()
-        return Relayed(status=answer.status, body=_without(answer.body, hidden))
+        return Relayed(status=answer.status, body=_without(answer, hidden))
 
     async def ask(self, connection: Connection, method: str, route: str, **sent: Any) -> wire.Answer:
         """A successful answer. Raises `CallFailed`."""
@@ -163,10 +168,8 @@ def unable(what: str) -> CallFailed:
 
 
 def part(value: str) -> str:
-    """A value as one part of a route. Raises `CallFailed` for a dot or two, which would lead to another route."""
-    if value in (".", ".."):
-        raise CallFailed(f"{value} names nothing at Z-API", code="invalid", retryable=False)
-    return quote(value, safe="@")
+    """A value as one part of a route. Raises `CallFailed` as `wire.part`."""
+    return wire.part(value, safe="@")
 
 
 def text(value: Mapping[str, Any], *names: str) -> str | None:
@@ -219,11 +222,24 @@ def objects(value: object) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _without(body: bytes, hidden: Sequence[str]) -> bytes:
-    for secret in hidden:
-        if len(secret) >= wire.SHORTEST_SECRET:
-            body = body.replace(secret.encode(), b"[hidden]")
-    return body
+def _without(answer: wire.Answer, hidden: Sequence[str]) -> bytes:
+    """The JSON of an answer as it came, or written anew where a secret is in one of its texts, however that is spelt.
+    Raises `CallFailed` for one that is nested too deeply."""
+    try:
+        shown = _hiding(answer.data, [secret for secret in hidden if len(secret) >= wire.SHORTEST_SECRET])
+    except RecursionError:
+        raise unreadable() from None
+    return answer.body if shown == answer.data else msgspec.json.encode(shown)
+
+
+def _hiding(data: Any, hidden: Sequence[str]) -> Any:
+    if isinstance(data, str):
+        for secret in hidden:
+            data = data.replace(secret, "[hidden]")
+        return data
+    if isinstance(data, dict):
+        return {_hiding(name, hidden): _hiding(value, hidden) for name, value in data.items()}
+    return [_hiding(value, hidden) for value in data] if isinstance(data, list) else data
 
 
 def _told(data: Json) -> str | None:

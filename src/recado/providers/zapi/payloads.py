@@ -25,7 +25,7 @@ from recado.domain.content import (
     TextContent,
 )
 from recado.domain.provider import MediaLimit, Outgoing
-from recado.providers.zapi.about import ABOUT
+from recado.providers.zapi.about import ABOUT, edit
 from recado.providers.zapi.addresses import phone
 from recado.providers.zapi.shapes import Json, Request, Unsendable, action, event, extension, given, order
 
@@ -53,13 +53,14 @@ QUOTING = frozenset({"text", "image", "sticker", "gif", "video", "ptv", "documen
 
 
 def request(message: Outgoing, *, media: str | None = None) -> Request:
-    """The request for a message that `check` found nothing in. `media` is its link or data url.
+    """The request for a message that `check` found nothing in. `media` is the link or data url of its file, or of the one
+    whose caption it changes.
 
     Raises `Unsendable`.
     """
     if message.reply_to is not None and message.kind in UNQUOTABLE:
         raise _unquotable()
-    made = _about(message) if message.kind in ABOUT else _new(message, media)
+    made = _about(message, media) if message.kind in _ABOUT else _new(message, media)
     if made.json is not None and made.route.partition("/")[0] in _DELAYED:
         made.json["delayMessage"] = DELAY
     if made.json is not None and message.kind in QUOTING and message.reply_to is not None:
@@ -71,9 +72,11 @@ def _unquotable() -> Unsendable:
     return Unsendable("Z-API cannot quote a message with this kind", code="unsupported_by_provider")
 
 
-def _about(message: Outgoing) -> Request:
+def _about(message: Outgoing, media: str | None) -> Request:
     if message.about is None:
         raise Unsendable("the message that it speaks of is not known")
+    if message.kind == "edit":
+        return edit(message, message.about, media)
     return ABOUT[message.kind](message, message.about)
 
 
@@ -97,12 +100,21 @@ def _text(message: Outgoing) -> Built:
         return "reply-status-text", {"message": content.body, "statusMessageId": content.story}
     if content.mention_all and not message.to.endswith("@g.us"):
         raise Unsendable("Z-API mentions everybody in groups only")
-    return "send-text", given(
+    return "send-text", _privately(message) | given(
         message=content.body,
         mentioned=[phone(one) for one in content.mentions],
         mentionAll=content.mention_all,
         groupMentioned=[{"phone": phone(one.group), "subject": one.subject} for one in content.group_mentions],
     )
+
+
+def _privately(message: Outgoing) -> Json:
+    """What makes a text the private answer to its author of a message in a group. Z-API wants the group and finds the author
+    itself, so it is for nobody else: not for our own messages, which it would answer in front of all."""
+    quoted = message.reply_to
+    if quoted is None or quoted.from_me or quoted.sender != message.to or not quoted.chat.endswith("@g.us"):
+        return {}
+    return {"phone": phone(quoted.chat), "privateAnswer": True}
 
 
 def _media(message: Outgoing, media: str) -> Built:
@@ -139,12 +151,16 @@ def _location(message: Outgoing) -> Built:
 
 def _contacts(message: Outgoing) -> Built:
     cards: list[ContactCard] = message.content
-    listed = [
+    listed: list[Json] = [
         {"name": card.name.formatted_name, "phones": [phone(one.wa_id or one.phone) for one in card.phones]}
+        | given(businessDescription=card.org.company if card.org else None)
         for card in cards
     ]
     if len(listed) == 1 and len(cards[0].phones) == 1:
-        return "send-contact", {"contactName": listed[0]["name"], "contactPhone": listed[0]["phones"][0]}
+        (one,) = listed
+        return "send-contact", {"contactName": one["name"], "contactPhone": one["phones"][0]} | given(
+            contactBusinessDescription=one.get("businessDescription")
+        )
     return "send-contacts", {"contacts": listed}
 
 
@@ -285,6 +301,7 @@ _DELAYED = frozenset(
     | {f"send-{'audio' if kind == 'voice' else kind}" for kind in MEDIA}
 )
 
-KINDS = frozenset(MEDIA) | frozenset(_BUILDERS) | frozenset(ABOUT)
+_ABOUT = frozenset(ABOUT) | {"edit"}
+KINDS = frozenset(MEDIA) | frozenset(_BUILDERS) | _ABOUT
 #: Kinds that cannot carry a quote.
 UNQUOTABLE = KINDS - QUOTING

@@ -43,11 +43,13 @@ _TOKEN = re.compile(r"[0-9A-Za-z_-]{16,128}", re.ASCII)
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """An instance's id and token in Z-API's addresses, and the address that its client calls."""
+    """An instance's id and token in Z-API's addresses, the address that its client calls, and how many messages may wait
+    while its phone is disconnected."""
 
     id: str
     token: str
     url: str
+    queue_limit: int
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ async def open_instance(
     if opened is not None:
         return _open_already(runtime, opened, id, token)
     public, secret = id or public_id(instance_id), token or secrets.token_hex(16).upper()
+    made_with = settings or ZapiSettings()
     await _check_free(runtime, public)
     unset = {name: value for name, value in SENDING.items() if described.instance.settings.get(name) is None}
     if unset:
@@ -101,7 +104,7 @@ async def open_instance(
             InstanceId(instance_id),
             public_id=public,
             token=runtime.keyring.encrypt(secret.encode(), directory.zapi_context(instance_id)),
-            settings=msgspec.to_builtins(settings or ZapiSettings()),
+            settings=msgspec.to_builtins(made_with),
         )
     if not made:
         # Somebody was faster, with this instance or with this id.
@@ -110,7 +113,7 @@ async def open_instance(
             raise _taken(public)
         return _open_already(runtime, opened, id, token)
     log.info("zapi_opened", company_id=company_id, instance_id=instance_id)
-    return _opened(runtime, public, secret)
+    return _opened(runtime, public, secret, made_with)
 
 
 async def _check_free(runtime: Runtime, public: str) -> None:
@@ -128,7 +131,7 @@ def _taken(public: str) -> Conflict:
 def _open_already(runtime: Runtime, opened: ZapiView, id: str | None, token: str | None) -> Opened:
     if (id or opened.public_id, token or opened.token) != (opened.public_id, opened.token):
         raise Conflict("The instance is open to Z-API clients by another id or token; close it first.")
-    return _opened(runtime, opened.public_id, opened.token)
+    return _opened(runtime, opened.public_id, opened.token, opened.settings)
 
 
 async def show_instance(runtime: Runtime, company_id: CompanyId, instance_id: UUID) -> Opened:
@@ -136,7 +139,17 @@ async def show_instance(runtime: Runtime, company_id: CompanyId, instance_id: UU
     view = await runtime.directory.zapi_of(company_id, instance_id)
     if view is None:
         raise not_open(instance_id)
-    return _opened(runtime, view.public_id, view.token)
+    return _opened(runtime, view.public_id, view.token, view.settings)
+
+
+async def change_instance(runtime: Runtime, company_id: CompanyId, instance_id: UUID, *, queue_limit: int) -> Opened:
+    """Change how many messages of an instance may wait while its phone is disconnected. Raises `Invalid`, or `NotFound` for
+    one that is not open."""
+    view = await runtime.directory.zapi_of(company_id, instance_id)
+    if view is None:
+        raise not_open(instance_id)
+    settings = await change_settings(runtime, view, {"queue_limit": queue_limit})
+    return _opened(runtime, view.public_id, view.token, settings)
 
 
 async def change_settings(runtime: Runtime, view: ZapiView, changes: Mapping[str, Any]) -> ZapiSettings:
@@ -266,8 +279,9 @@ def not_open(instance_id: UUID) -> NotFound:
     return NotFound(f"Instance {instance_id} is not open to Z-API clients.", code="zapi_not_open")
 
 
-def _opened(runtime: Runtime, id: str, token: str) -> Opened:
-    return Opened(id=id, token=token, url=f"{runtime.settings.base_url}/instances/{id}/token/{token}")
+def _opened(runtime: Runtime, id: str, token: str, settings: ZapiSettings) -> Opened:
+    url = f"{runtime.settings.base_url}/instances/{id}/token/{token}"
+    return Opened(id=id, token=token, url=url, queue_limit=settings.queue_limit)
 
 
 def _account_view(account: zapi.Account) -> AccountView:

@@ -4,7 +4,7 @@ Each address of an instance is one endpoint of the format `zapi`, which takes th
 has one queue at each, so what is set to one address arrives there in order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -44,19 +44,22 @@ EVENTS: Mapping[Told, tuple[str, ...]] = {
 async def set_webhooks(runtime: Runtime, view: ZapiView, urls: Mapping[Callback, str | None]) -> ZapiSettings:
     """Set the address of each callback that is given; None or "" takes it away. Raises `Invalid`, or `NotFound`.
 
-    An address must be https, unless the operator allows http. What waits for a callback follows it to its new address, and
+    An address must be https, unless the operator allows http. One that was paused is active again: setting it is all that
+    a Z-API client can do about that. What waits for a callback follows it to its new address, and
     is tried there at once; what waits for one that is taken away is not delivered any more. Several callbacks may share an
     address, and then arrive there in one order.
     """
     unknown = set(urls) - set(get_args(Callback))
     if unknown:
         raise invalid("webhooks", f"There is no callback {min(unknown)[:50]!r}.")
-    return await _change(runtime, view, {"webhooks": {name: _address(runtime, url) for name, url in urls.items()}})
+    addresses = {name: _address(runtime, url) for name, url in urls.items()}
+    return await _change(runtime, view, {"webhooks": addresses}, set(addresses.values()))
 
 
 async def set_proxy_webhook(runtime: Runtime, view: ZapiView, url: str | None) -> ZapiSettings:
     """As `set_webhooks`, of the callback that tells partners of an instance's proxy."""
-    return await _change(runtime, view, {"proxy_webhook": _address(runtime, url)})
+    address = _address(runtime, url)
+    return await _change(runtime, view, {"proxy_webhook": address}, {address})
 
 
 async def set_notify_sent_by_me(runtime: Runtime, view: ZapiView, value: bool) -> ZapiSettings:
@@ -100,8 +103,11 @@ def _address(runtime: Runtime, url: str | None) -> str | None:
     return url
 
 
-async def _change(runtime: Runtime, view: ZapiView, changes: Mapping[str, Any]) -> ZapiSettings:
-    """Change an instance's addresses: its settings and its endpoints in one transaction."""
+async def _change(
+    runtime: Runtime, view: ZapiView, changes: Mapping[str, Any], named: Collection[str | None]
+) -> ZapiSettings:
+    """Change an instance's addresses: its settings and its endpoints in one transaction. The addresses that are `named`
+    are active then."""
     async with runtime.directory.changing(view.company_id) as connection:
         current = await zapi.lock_settings(connection, view.company_id, view.id)
         if current is None:
@@ -109,7 +115,7 @@ async def _change(runtime: Runtime, view: ZapiView, changes: Mapping[str, Any]) 
         merged = validation.merge(current, changes)
         settings: ZapiSettings = validation.convert(merged, ZapiSettings, "settings")
         await zapi.set_settings(connection, view.company_id, view.id, merged)
-        await _match(runtime, connection, view, _wanted(settings))
+        await _match(runtime, connection, view, _wanted(settings), named)
         await rows.notify(connection, "deliveries")
     runtime.signals.set("deliveries")
     return settings
@@ -131,7 +137,11 @@ def _wanted(settings: ZapiSettings) -> dict[str, list[Told]]:
 
 
 async def _match(
-    runtime: Runtime, connection: db.Connection, view: ZapiView, wanted: Mapping[str, Sequence[Told]]
+    runtime: Runtime,
+    connection: db.Connection,
+    view: ZapiView,
+    wanted: Mapping[str, Sequence[Told]],
+    named: Collection[str | None],
 ) -> None:
     """Make, change and forget endpoints until there is one for each address, and take along what waits."""
     before = await rows.list_zapi(connection, view.company_id, view.id)
@@ -140,6 +150,8 @@ async def _match(
     after: dict[Told, rows.Webhook] = {}
     for url, callbacks in wanted.items():
         row = await _save(runtime, connection, view, taken.get(url), url, callbacks)
+        if url in named:
+            row = await _resume(connection, row)
         after |= dict.fromkeys(callbacks, row)
     for row in before:
         for callback in row.callbacks:
@@ -196,7 +208,17 @@ async def _save(
     return changed
 
 
+async def _resume(connection: db.Connection, row: rows.Webhook) -> rows.Webhook:
+    resumed = await rows.resume(connection, row.company_id, row.id)
+    if resumed is None:
+        return row
+    await deliveries.release(connection, row.company_id, row.id, now=datetime.now(UTC))
+    log.info("zapi_webhook_resumed", webhook_id=str(row.id))
+    return resumed
+
+
 async def _retire(connection: db.Connection, row: rows.Webhook) -> None:
     await rows.retire(connection, row.company_id, row.id)
     await deliveries.park(connection, row.company_id, row.id)
+    await deliveries.skip_waiting(connection, row.company_id, row.id)
     log.info("zapi_webhook_retired", webhook_id=str(row.id))

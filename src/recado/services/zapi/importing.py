@@ -202,8 +202,10 @@ async def _get(runtime: Runtime, url: str, headers: dict[str, str], type_: Any, 
     except http.HttpError as error:
         raise ProviderFailed(f"Z-API cannot be reached: {error}.") from None
     if not 200 <= response.status < 300:
-        said = _without(response.body.decode("utf-8", "replace"), hidden)
-        raise ProviderFailed(f"Z-API answers {response.status}: {said[:200]}")
+        said = _without(response.body.decode("utf-8", "replace"), hidden)[:200] or "nothing more"
+        if 300 <= response.status < 400:
+            said = "it leads elsewhere, where tokens are not sent; is --base-url right?"
+        raise ProviderFailed(f"Z-API answers {response.status}: {said}")
     try:
         return msgspec.json.decode(response.body, type=type_, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

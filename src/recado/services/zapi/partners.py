@@ -83,6 +83,9 @@ async def close_instance(runtime: Runtime, company_id: CompanyId, instance_id: U
     if view is None:
         raise accounts.not_open(instance_id)
     async with runtime.directory.changing(company_id) as connection:
+        # Whoever sets a webhook at the same time holds it too.
+        if await zapi.lock_settings(connection, company_id, view.id) is None:
+            raise accounts.not_open(instance_id)
         await callbacks.close(connection, view)
         await zapi.delete(connection, company_id, instance_id)
     log.info("zapi_closed", company_id=company_id, instance_id=instance_id)

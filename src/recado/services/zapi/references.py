@@ -12,8 +12,9 @@ from recado.domain.ids import CompanyId, InstanceId
 from recado.services.runtime import Runtime
 from recado.store import messages
 
-#: What WhatsApp ids look like, whoever made them. One that names nothing here is of before the migration.
-_WHATSAPP_ID = re.compile(r"[0-9A-F]{16,40}", re.ASCII)
+#: What WhatsApp ids look like, whoever made them. One that names nothing here is of before the migration. All of them have
+#: a letter; a long number alone is what programs count their own messages by.
+_WHATSAPP_ID = re.compile(r"(?=[0-9]*[A-F])[0-9A-F]{16,40}", re.ASCII)
 
 
 def looks_like_whatsapps(message_id: str) -> bool:

@@ -3,16 +3,14 @@
 import re
 from asyncio import timeout
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from recado.domain.errors import Conflict, Invalid, ProviderFailed
 from recado.domain.provider import CallFailed, Relayed, Relays
+from recado.providers import wire
 from recado.services.directory import Principal, ZapiView
 from recado.services.runtime import Runtime
 
 _PART = re.compile(r"\{(\w+)\}", re.ASCII)
-#: What a path leaves out, so that another route would be asked.
-_DOTS = (".", "..")
 
 
 async def relay(
@@ -56,9 +54,9 @@ def filled(path: str, parts: Mapping[str, str]) -> str:
     """A route's path with its parts, percent-encoded so that each stays the one part that it is. Raises `Invalid`."""
 
     def part(match: re.Match[str]) -> str:
-        value = parts[match[1]]
-        if value in _DOTS:
-            raise Invalid(f"{match[1]}: {value} names nothing", code="invalid")
-        return quote(value, safe="@")
+        try:
+            return wire.part(parts[match[1]], safe="@")
+        except CallFailed as error:
+            raise Invalid(f"{match[1]}: {error.why}", code=error.code) from None
 
     return _PART.sub(part, path)

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from recado.domain.errors import NotFound
+from recado.domain.zapi import ZapiSettings
 from recado.services import media
 from recado.services.directory import ZapiView
 from recado.services.runtime import Runtime
@@ -48,12 +49,13 @@ async def tell(runtime: Runtime, claimed: deliveries.Claimed) -> Post | Skipped:
         data=msgspec.json.decode(claimed.data or "{}"),
         message_id=claimed.message_id,
     )
-    found = await load(runtime, claimed.company_id, claimed.instance_id, event)
+    found = await _load(runtime, claimed.company_id, claimed.instance_id, event)
     if found is None:
         return Skipped(why="The instance is not open to Z-API clients any more.")
-    view, place = found
+    view, row = found
     try:
-        made = _payload(claimed.callback, event, place)
+        made = _payload(claimed.callback, event, _place(runtime, claimed.company_id, row))
+        body = b"" if isinstance(made, Skipped) else msgspec.json.encode(made)
     except Exception as error:
         # An event that we cannot tell must not hold up those behind it, nor count against the endpoint.
         log.exception("zapi_payload_broke", event_id=str(event.id), callback=claimed.callback, type=event.type)
@@ -62,7 +64,7 @@ async def tell(runtime: Runtime, claimed: deliveries.Claimed) -> Post | Skipped:
     if isinstance(made, Skipped):
         return made
     return Post(
-        body=msgspec.json.encode(made),
+        body=body,
         headers={"z-api-token": view.token, "origin": runtime.settings.base_url},
     )
 
@@ -81,6 +83,13 @@ def _payload(callback: str | None, event: Event, place: Place) -> payloads.Json 
 
 async def load(runtime: Runtime, company_id: UUID, instance_id: UUID, event: Event) -> tuple[ZapiView, Place] | None:
     """The instance of an event and all that it is told with, in one query; None when it is not open to Z-API clients."""
+    found = await _load(runtime, company_id, instance_id, event)
+    return None if found is None else (found[0], _place(runtime, company_id, found[1]))
+
+
+async def _load(
+    runtime: Runtime, company_id: UUID, instance_id: UUID, event: Event
+) -> tuple[ZapiView, refusals.Row] | None:
     async with runtime.db.worker.acquire() as connection:
         row = await told.load_place(
             connection,
@@ -96,10 +105,16 @@ async def load(runtime: Runtime, company_id: UUID, instance_id: UUID, event: Eve
         view = await runtime.directory.zapi(row["public_id"])
     except NotFound:
         return None
-    return view, Place(
+    return view, row
+
+
+def _place(runtime: Runtime, company_id: UUID, row: refusals.Row) -> Place:
+    """The place of an event. Its settings are those of the database now: what this process keeps of the instance may be
+    older than the callback, which would then be dropped."""
+    return Place(
         public_id=row["public_id"],
         phone=row["phone"],
-        settings=view.settings,
+        settings=msgspec.convert(row["settings"], ZapiSettings),
         message=_stored(row["message"]),
         about=_stored(row["about"]),
         contact=_contact(row),

@@ -5,6 +5,9 @@
 ALTER TABLE webhooks ADD COLUMN callbacks text[] NOT NULL DEFAULT '{}',
     ADD CHECK (format <> 'zapi' OR instance_id IS NOT NULL);
 ALTER TABLE deliveries ADD COLUMN callback text;
+-- As in 001, and: the callbacks of one event in their order.
+DROP INDEX deliveries_head;
+CREATE INDEX deliveries_head ON deliveries (webhook_id, lane_key, sequence, callback) WHERE status = 'pending';
 CREATE UNIQUE INDEX webhooks_zapi ON webhooks (company_id, instance_id, url) WHERE format = 'zapi' AND events <> '{}';
 
 -- The callbacks that an event can become. services/zapi/callbacks.py says the same the other way round.
@@ -82,7 +85,7 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT * FROM deliveries p
             WHERE p.webhook_id = d.webhook_id AND p.lane_key = d.key AND p.status = 'pending'
-            ORDER BY p.sequence LIMIT 1
+            ORDER BY p.sequence, p.callback LIMIT 1
         ) h ON true
     ), taken AS (
         UPDATE delivery_lanes l SET

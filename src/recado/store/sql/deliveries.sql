@@ -7,23 +7,23 @@ FROM claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: finish
 -- Write what became of claimed deliveries and free their lanes. What is not its lane's newest claim is left out. What
--- was skipped had no attempt.
+-- was skipped had no attempt. What steps aside goes on in a lane of its own, named as the delivery.
 -- The lanes are locked first, in the order every writer takes them; woken is then read from the locked version, so
 -- an event that came meanwhile is seen either as pending or as woken.
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(
         $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::uuid[], $8::smallint[], $9::timestamptz[],
-        $10::float8[], $11::integer[], $12::text[], $13::text[], $14::timestamptz[]
+        $10::float8[], $11::integer[], $12::text[], $13::text[], $14::timestamptz[], $15::boolean[]
     ) AS g (company_id, webhook_id, key, fence, delivery_id, number, at,
-            duration_ms, answer, error, status, retry_at)
+            duration_ms, answer, error, status, retry_at, aside)
 ), locked AS MATERIALIZED (
-    SELECT l.company_id, l.webhook_id, l.key, l.fence
+    SELECT l.company_id, l.webhook_id, l.key, l.fence, l.parked
     FROM delivery_lanes l JOIN given g ON g.company_id = l.company_id AND g.webhook_id = l.webhook_id
         AND g.key = l.key AND g.fence = l.fence
     WHERE l.owner = $2
     ORDER BY l.company_id, l.webhook_id, l.key FOR UPDATE OF l
 ), ok AS MATERIALIZED (
-    SELECT g.* FROM given g JOIN locked l ON l.company_id = g.company_id AND l.webhook_id = g.webhook_id
+    SELECT g.*, l.parked FROM given g JOIN locked l ON l.company_id = g.company_id AND l.webhook_id = g.webhook_id
         AND l.key = g.key AND l.fence = g.fence
 ), tried AS (
     INSERT INTO delivery_attempts (company_id, delivery_id, number, at, duration_ms, status, error)
@@ -31,17 +31,22 @@ WITH given AS MATERIALIZED (
 ), written AS (
     UPDATE deliveries d SET
         status = ok.status,
+        lane_key = CASE WHEN ok.aside THEN ok.delivery_id::text ELSE d.lane_key END,
         attempts = d.attempts + (ok.status <> 'skipped')::integer,
         last_status = ok.answer,
         last_error = ok.error,
         delivered_at = CASE WHEN ok.status = 'delivered' THEN $1::timestamptz END
     FROM ok WHERE d.company_id = ok.company_id AND d.id = ok.delivery_id
+), aside AS (
+    INSERT INTO delivery_lanes (company_id, webhook_id, key, next_at, parked)
+    SELECT company_id, webhook_id, delivery_id::text, retry_at, parked FROM ok WHERE aside
+    ON CONFLICT (company_id, webhook_id, key) DO UPDATE SET next_at = excluded.next_at
 ), freed AS (
     UPDATE delivery_lanes l SET
         owner = NULL,
         woken = false,
         next_at = CASE
-            WHEN ok.status = 'pending' THEN ok.retry_at
+            WHEN ok.status = 'pending' AND NOT ok.aside THEN ok.retry_at
             WHEN l.woken OR EXISTS (
                 SELECT FROM deliveries p WHERE p.webhook_id = l.webhook_id AND p.lane_key = l.key
                     AND p.status = 'pending' AND p.id <> ok.delivery_id)
@@ -142,6 +147,27 @@ WITH moved AS (
     RETURNING lane_key
 )
 SELECT DISTINCT lane_key FROM moved ORDER BY lane_key
+
+-- name: skip_waiting
+-- What waits for an endpoint of the format zapi that is forgotten is told to nobody.
+UPDATE deliveries SET status = 'skipped', last_error = 'The webhook was taken away.'
+WHERE company_id = $1 AND webhook_id = $2 AND status = 'pending'
+
+-- name: follow
+-- What still waits at a forgotten endpoint of the format zapi was being written when its callback went to another address:
+-- it follows there. The lanes that it waits in then.
+WITH late AS MATERIALIZED (
+    SELECT d.company_id, d.id, d.lane_key, n.id AS webhook_id, n.status = 'paused' AS parked
+    FROM webhooks w
+    JOIN deliveries d ON d.webhook_id = w.id AND d.status = 'pending'
+    JOIN webhooks n ON n.company_id = w.company_id AND n.instance_id = w.instance_id AND n.format = 'zapi'
+        AND n.events <> '{}' AND d.callback = ANY(n.callbacks)
+    WHERE w.format = 'zapi' AND w.events = '{}'
+), moved AS (
+    UPDATE deliveries d SET webhook_id = l.webhook_id, attempts = 0
+    FROM late l WHERE d.company_id = l.company_id AND d.id = l.id
+)
+SELECT DISTINCT company_id, webhook_id, lane_key, parked FROM late ORDER BY company_id, webhook_id, lane_key
 
 -- name: get_delivery
 -- One delivery; with an instance given, only to that instance's own endpoints.

@@ -93,11 +93,11 @@ WITH given AS MATERIALIZED (
         $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], $7::boolean[], $8::text[], $9::text[],
         $10::jsonb[], $11::timestamptz[], $12::timestamptz[], $13::integer[], $14::smallint[], $15::boolean[],
         $16::uuid[], $17::uuid[], $18::timestamptz[], $19::float8[], $20::text[], $21::text[], $22::text[],
-        $23::uuid[], $24::uuid[], $25::text[], $26::jsonb[], $27::smallint[]
+        $23::uuid[], $24::uuid[], $25::text[], $26::jsonb[], $27::smallint[], $28::boolean[]
     ) AS g (company_id, instance_id, key, fence, message_id, done, status, provider_id,
             error, next_at, not_before, per_minute, spent, unproven,
             attempt_id, connection_id, started_at, duration_ms, outcome, code, why,
-            event_id, conversation_id, event_type, event, number)
+            event_id, conversation_id, event_type, event, number, typed)
 ), locked AS MATERIALIZED (
     SELECT l.company_id, l.instance_id, l.key
     FROM lanes l JOIN given g ON g.company_id = l.company_id AND g.instance_id = l.instance_id AND g.key = l.key
@@ -117,7 +117,7 @@ WITH given AS MATERIALIZED (
 ), kept AS (
     UPDATE outbox o SET
         attempts = o.attempts + ok.spent,
-        typing_ms = 0,
+        typing_ms = CASE WHEN ok.typed THEN 0 ELSE o.typing_ms END,
         unproven_at = CASE WHEN ok.unproven THEN coalesce(o.unproven_at, $1) END
     FROM ok WHERE NOT ok.done AND o.company_id = ok.company_id AND o.message_id = ok.message_id
 ), freed AS (
@@ -211,9 +211,16 @@ RETURNING m.id, m.conversation_id, m.client_id, m.metadata, m.address, m.type
 SELECT fallback FROM outbox WHERE company_id = $1 AND message_id = $2
 
 -- name: keep_content
--- Write what a message carries from now on. Nothing where the claim it is written under is over.
-UPDATE messages m SET content = $6 FROM lanes l
-WHERE l.company_id = $1 AND l.instance_id = $2 AND l.key = $3 AND l.fence = $4 AND m.company_id = $1 AND m.id = $5
+-- Write what a message carries from now on. Nothing where the claim it is written under is over. Under this claim it is not
+-- sent any more: should the process end now, nothing is in doubt, so the lane does not name it any longer.
+WITH held AS (
+    UPDATE lanes l SET message_id = CASE WHEN o.unproven_at IS NOT NULL THEN l.message_id END
+    FROM outbox o
+    WHERE l.company_id = $1 AND l.instance_id = $2 AND l.key = $3 AND l.fence = $4
+        AND o.company_id = $1 AND o.message_id = $5
+    RETURNING l.company_id
+)
+UPDATE messages m SET content = $6 FROM held WHERE m.company_id = $1 AND m.id = $5
 RETURNING m.id
 
 -- name: lock_lanes
@@ -261,17 +268,23 @@ FROM outbox o JOIN lanes l ON l.company_id = o.company_id AND l.instance_id = o.
 WHERE o.company_id = $1 AND o.instance_id = $2
 
 -- name: list_waiting
--- What waits, in the order of acceptance, from a message on.
+-- What waits, in the order of acceptance, from a message on. The messages of the page are looked up one by one: the
+-- planner, which may remember an empty queue, would look up all that waits before it takes the page of it.
 SELECT o.message_id AS id, m.type, m.address AS "to", o.priority, o.due_at, o.attempts, o.created_at, m.client_id,
        CASE WHEN l.owner IS NOT NULL AND l.message_id = o.message_id THEN 'sending'
             WHEN o.unproven_at IS NOT NULL THEN 'unproven'
             WHEN o.due_at > now() THEN 'scheduled'
             WHEN o.attempts > 0 THEN 'retrying' ELSE 'queued' END AS state
-FROM outbox o
-JOIN lanes l ON l.company_id = o.company_id AND l.instance_id = o.instance_id AND l.key = o.lane_key
-JOIN messages m ON m.company_id = o.company_id AND m.id = o.message_id
-WHERE o.company_id = $1 AND o.instance_id = $2 AND ($3::uuid IS NULL OR o.message_id > $3)
-ORDER BY o.message_id LIMIT $4
+FROM (
+    SELECT message_id, lane_key, priority, due_at, attempts, unproven_at, created_at FROM outbox
+    WHERE company_id = $1 AND instance_id = $2 AND ($3::uuid IS NULL OR message_id > $3)
+    ORDER BY message_id LIMIT $4
+) o
+JOIN lanes l ON l.company_id = $1 AND l.instance_id = $2 AND l.key = o.lane_key
+CROSS JOIN LATERAL (
+    SELECT type, address, client_id FROM messages WHERE company_id = $1 AND id = o.message_id LIMIT 1
+) m
+ORDER BY o.message_id
 
 -- name: list_in_order
 -- What waits, with what it carries, lane after lane and each in its order: behind a place, or behind as many as are passed

@@ -1,7 +1,7 @@
 -- name: load_place
 -- All that an event is told with to Z-API clients: the instance, the event's message ($3), the message that it, or the event
 -- ($4), refers to, the contact of the message or by what the event calls it ($5, $6), and the file.
-SELECT z.public_id, i.phone, to_jsonb(m) AS message, to_jsonb(q) AS about, c.name AS contact_name, c.identities,
+SELECT z.public_id, z.settings, i.phone, to_jsonb(m) AS message, to_jsonb(q) AS about, c.name AS contact_name, c.identities,
        f.id AS media_id, f.status AS media_status, f.mime_type, f.filename, f.error
 FROM instances i
 LEFT JOIN zapi_instances z ON z.company_id = i.company_id AND z.instance_id = i.id

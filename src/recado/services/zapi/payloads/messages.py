@@ -87,7 +87,7 @@ def _told(event: Event, place: Place, message: Stored, chat: Person) -> Json | N
 
 def _changes(event: Event, message: Stored, extra: Json) -> Json:
     found: Json = {}
-    if extra.get("isStatusReply") is True:
+    if True in (extra.get("isStatusReply"), extra.get("story_reply")):
         found["isStatusReply"] = True
     if event.type.startswith("media.") and message.provider_at is not None:
         # It was written then, though it could be told only now.
