@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.native.go import Go
 
 GROUP, CHANNEL, COMMUNITY = "1203@g.us", "555@newsletter", "1204@g.us"
-JPEG = Picture(data=b"\xff\xd8picture", mime_type="image/jpeg")
+JPEG = Picture(data=b"\xff\xd8\xff\xe0jpeg")
 
 
 @pytest.fixture

@@ -53,8 +53,6 @@ LACKS: Mapping[str, str] = {
 }
 #: Where the example asks for what the engine cannot do of an operation that it has: what it is answered.
 OTHERWISE: Mapping[str, str] = {
-    "/profile-picture": "native: WhatsApp takes JPEG pictures only.",
-    "/update-group-photo": "native: WhatsApp takes JPEG pictures only.",
     "/update-group-settings": "native: neonize cannot change `approval`.",
     "/send-event": "The provider native does not take this event."
     " event.call: the built-in engine cannot make the link of a call",

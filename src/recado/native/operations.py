@@ -20,7 +20,7 @@ from neonize.utils.enum import (
     ReceiptType,
 )
 
-from recado.native import faults, jids, messages
+from recado.native import faults, jids, messages, pictures
 
 if TYPE_CHECKING:
     from recado.native.device import Device, Result
@@ -224,9 +224,16 @@ def _set_profile_about(device: "Device", request: Json, _: bytes | None) -> None
 
 
 def _set_profile_picture(device: "Device", request: Json, payload: bytes | None) -> None:
+    device.set_profile_photo(_picture(payload))
+
+
+def _picture(payload: bytes | None) -> bytes:
     if payload is None:
         raise Failed("unsupported_by_provider", "neonize cannot take a picture away.")
-    device.set_profile_photo(payload)
+    try:
+        return pictures.jpeg(payload)
+    except ValueError as error:
+        raise Failed("bad_picture", str(error)) from error
 
 
 def _get_privacy(device: "Device", request: Json, _: bytes | None) -> dict[str, str]:
@@ -283,9 +290,7 @@ def _describe_group(device: "Device", request: Json, _: bytes | None) -> None:
 
 
 def _set_group_picture(device: "Device", request: Json, payload: bytes | None) -> None:
-    if payload is None:
-        raise Failed("unsupported_by_provider", "neonize cannot take a picture away.")
-    device.set_group_photo(jids.parse(str(request["group"])), payload)
+    device.set_group_photo(jids.parse(str(request["group"])), _picture(payload))
 
 
 def _set_group_settings(device: "Device", request: Json, _: bytes | None) -> None:

@@ -46,6 +46,9 @@ _ADDRESSES_CACHED = 200_000
 _MOVED_EVERY = timedelta(seconds=5)
 _MOVED_OVERLAP = timedelta(minutes=1)
 
+#: What is said beside a kind that the provider cannot send, to a caller whose requests have the field.
+FALLBACK_HINT = "; set fallback to text to let it go as text"
+
 _UNSET = msgspec.UNSET
 _Unset = msgspec.UnsetType
 _Media = contents.MediaContent | _Unset
@@ -305,7 +308,7 @@ class Acceptor:
                     "type",
                     f"the provider {provider.kind} cannot send {kind}"
                     + (
-                        "; set fallback to text to let it go as text"
+                        FALLBACK_HINT
                         if request.fallback == "refuse" and fallback.as_text(kind, content) is not None
                         else ""
                     ),

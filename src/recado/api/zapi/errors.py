@@ -12,6 +12,7 @@ import msgspec
 from recado.api import errors
 from recado.domain.errors import RecadoError
 from recado.services import remembering
+from recado.services.accepting import FALLBACK_HINT
 
 _encode = msgspec.json.Encoder().encode
 
@@ -77,7 +78,9 @@ def _from_recado(error: RecadoError, reads: bool) -> ZapiError:
 def _said(error: RecadoError) -> str:
     """What happened, with what is wrong of each field: the shape has no place for it but the sentence."""
     wrong = [f"{one.field}: {one.message}" for one in error.errors if one.message not in error.detail]
-    return " ".join([error.detail, "; ".join(wrong)]).strip()
+    said = " ".join([error.detail, "; ".join(wrong)]).strip()
+    # Z-API's requests have no such field.
+    return said.replace(FALLBACK_HINT, "")
 
 
 def bug(request_id: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ Words = Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)] | int | fl
 Delay = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 15})]
 _LONGEST_DELAY = 15
 _SHORTEST_DELAY = 1
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 #: Less base64 than any picture or sound has: a word, which somebody took for a name.
 _SHORTEST_FILE = 64
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+=*\s*", re.ASCII)
@@ -95,11 +96,11 @@ def media(value: str, **more: Any) -> dict[str, Any]:
     Raises `ZapiError` with Z-API's words for what is none of them.
     """
     value = value.strip()
-    scheme, colon, rest = value[:8].lower().partition(":")
-    if scheme in ("http", "https") and rest.startswith("//"[: len(rest)]):
-        # Clients name files as people do; an address has no blanks, and its scheme may be written large.
-        return {"link": scheme + value[len(scheme) :].replace(" ", "%20"), "fetch": True, **more}
-    if scheme == "data" and colon:
+    web = _WEB.match(value)
+    if web is not None:
+        # Clients name files as people do; an address has no blanks.
+        return {"link": web[0].lower() + value[web.end() :].replace(" ", "%20"), "fetch": True, **more}
+    if value[:5].lower() == "data:":
         return {"data": "data:" + "".join(value[5:].split()), **more}
     if len(value) >= _SHORTEST_FILE and _BASE64.fullmatch(value):
         return {"data": "".join(value.split()), **more}

@@ -117,7 +117,7 @@ class _People(
 
     async def set_profile_picture(self, connection: Connection, *, picture: Picture | None) -> None:
         """A JPEG; neonize cannot take it away again."""
-        await self.ask(connection, "set_profile_picture", {}, _jpeg(picture))
+        await self.ask(connection, "set_profile_picture", {}, picture.data if picture else None)
 
     async def get_privacy(self, connection: Connection) -> dict[str, str]:
         """The settings by name."""
@@ -153,7 +153,7 @@ class _Groups(_Asks, operations.Groups, operations.Communities):
 
     async def set_group_picture(self, connection: Connection, *, group: str, picture: Picture | None) -> None:
         """A JPEG; neonize cannot take it away again."""
-        await self.ask(connection, "set_group_picture", {"group": group}, _jpeg(picture))
+        await self.ask(connection, "set_group_picture", {"group": group}, picture.data if picture else None)
 
     async def set_group_settings(
         self,
@@ -280,9 +280,3 @@ class Operations(_People, _Groups, operations.Channels, operations.Stories, oper
 
 def _jids(addresses: Sequence[str]) -> list[str]:
     return [whatsapp.jid(address) for address in addresses]
-
-
-def _jpeg(picture: Picture | None) -> bytes | None:
-    if picture is not None and picture.mime_type != "image/jpeg":
-        raise CallFailed("WhatsApp takes JPEG pictures only.", code="bad_picture", retryable=False)
-    return picture.data if picture is not None else None
