@@ -109,6 +109,7 @@ async def test_what_a_link_answers_decides(
         ("image", Reply(body=PAGE), "media_is_html"),
         ("document", Reply(body=b"<div>oi</div>", headers=html), "media_is_html"),
         ("image", Reply(body=b"%PDF-1.7\n1 0 obj"), "media_invalid"),
+        ("image", Reply(body=b"no picture", headers={"content-type": "image/png"}), "media_invalid"),
         ("video", Reply(body=PNG), "media_invalid"),
         ("sticker", Reply(body=MP4), "sticker_format"),
         ("image", Reply(status=302, headers={"location": "http://169.254.169.254/meta-data"}), "media_invalid"),

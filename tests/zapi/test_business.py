@@ -27,9 +27,9 @@ MUG: dict[str, Any] = {
 }
 
 
-async def refused(zapi: ZapiClient, method: str, path: str, why: str, **options: Any) -> None:
+async def refused(zapi: ZapiClient, method: str, path: str, why: str, *, status: int = 400, **options: Any) -> None:
     reply = await zapi.call(method, path, **options)
-    assert reply.status == 400, reply.body
+    assert reply.status == status, reply.body
     assert why in reply.body["error"]
 
 
@@ -58,7 +58,7 @@ async def test_labels_and_notes(zapi: ZapiClient) -> None:
     reply = await zapi.call("DELETE", f"/business/tag/{tag}")
     assert (reply.status, reply.body) == (200, {"success": True})
     assert await zapi.get("/tags") == []
-    await refused(zapi, "DELETE", f"/business/tag/{tag}", "no such label")
+    await refused(zapi, "DELETE", f"/business/tag/{tag}", "no such label", status=404)
 
 
 async def test_the_business_profile(zapi: ZapiClient) -> None:
@@ -163,7 +163,7 @@ async def test_the_catalogue(zapi: ZapiClient, monkeypatch: pytest.MonkeyPatch) 
 
     reply = await zapi.call("DELETE", f"/products/{other}")
     assert (reply.status, reply.body) == (200, {"success": True})
-    await refused(zapi, "DELETE", f"/products/{other}", "no such product")
+    await refused(zapi, "DELETE", f"/products/{other}", "no such product", status=404)
 
 
 async def test_collections_and_products_in_the_shapes_of_both_documentations(zapi: ZapiClient) -> None:

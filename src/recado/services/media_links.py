@@ -11,6 +11,7 @@ media_unreachable  no answer in time, or not all of it; 408, 429 and 5xx: tried 
 media_storage      our own storage is away: tried again
 """
 
+import asyncio
 import mimetypes
 import sys
 from collections.abc import Mapping
@@ -94,7 +95,12 @@ async def _fetch(runtime: Runtime, claimed: outbox.Claimed, content: MediaConten
     path = media.path_of(claimed.company_id, media_id)
     most = runtime.settings.max_media_bytes if limit is None else min(limit.max_bytes, runtime.settings.max_media_bytes)
     kept = False
-    file, headers = await _stored(runtime, path, content, most)
+    try:
+        # The link has a part of this; a storage that hangs must not hold the claim either.
+        async with asyncio.timeout(runtime.settings.send_timeout_seconds):
+            file, headers = await _stored(runtime, path, content, most)
+    except TimeoutError:
+        raise _Unfit(Retry(code="media_storage", why="The media storage did not take the file in time.")) from None
     try:
         mime_type = _checked_type(claimed.type, content, file, headers, limit)
         filename = media.filename_of(content.filename or _name_in(content.link or ""), media_id, mime_type)
@@ -177,6 +183,9 @@ def _checked_type(
     family = _FAMILIES.get(kind, ("",))
     if family == ("audio/",):
         mime_type = _SOUND.get(_base(mime_type), mime_type)
+    if unknown and family == ("image/",):
+        # Every picture that a phone can show is known by its first bytes, whatever the link says of it.
+        raise _Unfit(Refused(code="media_invalid", why=f"It is no picture, though it is called {_base(mime_type)}."))
     taken = limit.mime_types if limit is not None else frozenset()
     if not mime_type.startswith(family) or (taken and _base(mime_type) not in taken):
         what = f"It is {_base(mime_type)}; the provider takes {', '.join(sorted(taken)) or family[0] + '*'} as {kind}."

@@ -146,7 +146,10 @@ recoveries = Gauge(
     registry=REGISTRY,
 )  # fmt: skip
 media_fetches = Counter(
-    "recado_media_fetches", "Fetches of received media, and of links to send: ready, retry, failed.", ("kind", "result"), registry=REGISTRY
+    "recado_media_fetches",
+    "Fetches of received media, and of links to send: ready, retry, failed.",
+    ("kind", "result"),
+    registry=REGISTRY,
 )
 http_requests = Counter(
     "recado_http_requests", "Requests by route template and status.", ("method", "route", "status"), registry=REGISTRY

@@ -33,7 +33,7 @@ EVENTS: Mapping[Told, tuple[str, ...]] = {
         "poll.voted", "event.answered", "media.ready", "media.failed", "call.received", "group.updated",
         "contact.updated", "chat.updated", "unknown",
     ),
-    "message_status": ("message.server_ack", "message.delivered", "message.read", "message.played", "chat.updated"),
+    "message_status": ("message.sent", "message.server_ack", "message.delivered", "message.read", "message.played", "chat.updated"),
     "chat_presence": ("presence.updated",),
     "connected": ("instance.connected",),
     "disconnected": ("instance.disconnected",),

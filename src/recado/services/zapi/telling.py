@@ -8,6 +8,8 @@ import msgspec
 import structlog
 
 from recado.domain.errors import NotFound
+from recado.domain.provider import capabilities_of
+from recado.domain.states import MessageStatus
 from recado.domain.zapi import ZapiSettings
 from recado.services import media
 from recado.services.directory import ZapiView
@@ -49,6 +51,9 @@ async def tell(runtime: Runtime, claimed: deliveries.Claimed) -> Post | Skipped:
         data=msgspec.json.decode(claimed.data or "{}"),
         message_id=claimed.message_id,
     )
+    sent = claimed.callback == "message_status" and event.type == "message.sent"
+    if sent and await _acknowledges(runtime, claimed.company_id, claimed.instance_id):
+        return Skipped(why="The provider tells by itself that WhatsApp has it.")
     found = await _load(runtime, claimed.company_id, claimed.instance_id, event)
     if found is None:
         return Skipped(why="The instance is not open to Z-API clients any more.")
@@ -67,6 +72,18 @@ async def tell(runtime: Runtime, claimed: deliveries.Claimed) -> Post | Skipped:
         body=body,
         headers={"z-api-token": view.token, "origin": runtime.settings.base_url},
     )
+
+
+async def _acknowledges(runtime: Runtime, company_id: UUID, instance_id: UUID) -> bool:
+    """Whether the provider in use tells of the server's acknowledgement; where it does not, being sent is that."""
+    try:
+        view = await runtime.directory.instance(company_id, instance_id)
+    except NotFound:
+        return True
+    if view.active is None:
+        return True
+    able = capabilities_of(runtime.providers[view.active.kind], view.active.connection)
+    return MessageStatus.SERVER_ACK.value in able.receipts
 
 
 def _payload(callback: str | None, event: Event, place: Place) -> payloads.Json | Skipped:

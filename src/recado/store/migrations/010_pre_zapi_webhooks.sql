@@ -13,7 +13,7 @@ CREATE UNIQUE INDEX webhooks_zapi ON webhooks (company_id, instance_id, url) WHE
 -- The callbacks that an event can become. services/zapi/callbacks.py says the same the other way round.
 CREATE FUNCTION zapi_callbacks(type text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
-        WHEN type = 'message.sent' THEN ARRAY['delivery', 'received']
+        WHEN type = 'message.sent' THEN ARRAY['delivery', 'message_status', 'received']
         WHEN type IN ('message.failed', 'message.unproven') THEN ARRAY['delivery']
         WHEN type IN ('message.received', 'message.edited', 'message.deleted', 'message.waiting', 'reaction.received',
                       'poll.voted', 'event.answered', 'media.ready', 'media.failed', 'call.received', 'group.updated',

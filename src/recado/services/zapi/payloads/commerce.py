@@ -14,7 +14,7 @@ _PRODUCT = (
     ("productImage", None), ("businessOwnerJid", None), ("currencyCode", None), ("productId", None), ("description", ""),
     ("productImageCount", 0), ("price", None), ("url", ""), ("retailerId", ""), ("firstImageId", ""), ("title", ""),
 )  # fmt: skip
-_CART = (
+_CART: tuple[tuple[str, Any], ...] = (
     ("itemCount", 0), ("orderId", None), ("message", ""), ("orderTitle", ""), ("sellerJid", None), ("thumbnailUrl", None),
     ("token", None), ("currency", "BRL"), ("total", None), ("subTotal", None), ("products", []),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from recado.services.zapi.payloads.facts import (
 )
 
 _STATES: Mapping[str, str] = {
+    "message.sent": "SENT",
     "message.server_ack": "SENT",
     "message.delivered": "RECEIVED",
     "message.read": "READ",
@@ -70,6 +71,8 @@ def message_status(event: Event, place: Place) -> Json | None:
         address = chat.group or chat.phone or chat.lid or ""
         return _status(event, place, "READ_BY_ME", [str(one) for one in ids], address)
     message = event.part("message")
+    if "source" in event.data:
+        return None
     shown = place.message.shown_id if place.message else message.get("client_id") or queue_id(message["id"])
     return _status(event, place, _STATES[event.type], [shown], str(message.get("to", "")))
 
