@@ -92,26 +92,37 @@ def _message(plan: Plan, senders: list[Sender], number: int) -> str:
 
 
 def _messages(plan: Plan) -> Iterator[bytes]:
-    heads: dict[str, bytes] = {}
-    for number in itertools.count(plan.start):
-        sender = plan.senders[number % len(plan.senders)]
-        body = _message(plan, plan.senders, number).encode()
-        head = heads.get(sender.instance_id)
-        if head is None:
-            headers = {"Authorization": f"Bearer {sender.token}", "Content-Type": "application/json"}
-            whole = wire.request_bytes("POST", "/v1/messages", headers, body)
-            head = heads[sender.instance_id] = whole[: -len(body)]
-        yield head + body
+    return _requests(
+        plan,
+        lambda sender: ("/v1/messages", {"Authorization": f"Bearer {sender.token}"}),
+        lambda number: _message(plan, plan.senders, number),
+    )
 
 
 def _zapi(plan: Plan) -> Iterator[bytes]:
     """What `_messages` sends, as Z-API clients send it."""
+
+    def body(number: int) -> str:
+        turn = number // len(plan.senders)
+        return f'{{"phone":"55119{80_000_000 + turn % plan.recipients:08d}","message":"{TEXT % number}"}}'
+
+    return _requests(plan, lambda sender: (f"/instances/{sender.instance_id}/token/{sender.token}/send-text", {}), body)
+
+
+def _requests(
+    plan: Plan, place: Callable[[Sender], tuple[str, dict[str, str]]], made: Callable[[int], str]
+) -> Iterator[bytes]:
+    """One message each; `made` makes bodies of one length, so the head of a sender's requests is always the same."""
+    heads: dict[str, bytes] = {}
     for number in itertools.count(plan.start):
-        turn, index = divmod(number, len(plan.senders))
-        sender = plan.senders[index]
-        body = f'{{"phone":"55119{80_000_000 + turn % plan.recipients:08d}","message":"{TEXT % number}"}}'.encode()
-        path = f"/instances/{sender.instance_id}/token/{sender.token}/send-text"
-        yield wire.request_bytes("POST", path, {"Content-Type": "application/json"}, body)
+        sender = plan.senders[number % len(plan.senders)]
+        body = made(number).encode()
+        head = heads.get(sender.instance_id)
+        if head is None:
+            path, headers = place(sender)
+            whole = wire.request_bytes("POST", path, {**headers, "Content-Type": "application/json"}, body)
+            head = heads[sender.instance_id] = whole[: -len(body)]
+        yield head + body
 
 
 def _batches(plan: Plan) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """The fields that many routes share, and how Z-API's ways of writing them become ours."""
 
+import functools
 import math
 import re
 from datetime import datetime
@@ -20,6 +21,7 @@ Words = Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)] | int | fl
 #: Seconds, 1 to 15. What lies outside is brought in: Z-API does not say what it does with it, and nobody's message should
 #: fail for it.
 Delay = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 15})]
+_LONGEST_PHONE = 160
 _LONGEST_DELAY = 15
 _SHORTEST_DELAY = 1
 _WEB = re.compile(r"https?://", re.IGNORECASE)
@@ -33,14 +35,21 @@ def recipient(phone: Phone, *, field: str = "phone") -> str:
     """Our address for `phone`, which may be written as people do, with `+`, blanks, dashes and brackets. Raises `ZapiError`
     with Z-API's words for one that nobody can have."""
     text = str(phone)
+    # What is remembered must stay small, however long a text somebody sends.
+    found = _recipient(text) if len(text) <= _LONGEST_PHONE else None
+    if found is None:
+        raise _invalid(field)
+    return found
+
+
+@functools.lru_cache(maxsize=65_536)
+def _recipient(text: str) -> str | None:
     found = addresses.address(text)
     try:
         parsed = phones.parse(text if found is None else found)
     except ValueError:
-        raise _invalid(field) from None
-    if found is None and parsed.kind != "phone":
-        raise _invalid(field)
-    return parsed.value
+        return None
+    return None if found is None and parsed.kind != "phone" else parsed.value
 
 
 def group(identifier: Phone, *, field: str = "groupId") -> str:
@@ -81,7 +90,9 @@ def milliseconds(delay: float | None) -> int | None:
 
 def lines(text: Text) -> str:
     """A text with its line breaks, which Z-API takes in several spellings, as WhatsApp has them."""
-    return _BREAKS.sub("\n", str(text)) if isinstance(text, str) else str(text)
+    if not isinstance(text, str):
+        return str(text)
+    return _BREAKS.sub("\n", text) if "\r" in text or "%" in text else text
 
 
 def optional(text: Text | None) -> str | None:

@@ -211,20 +211,20 @@ class Table:
             self._patterns.append(
                 (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))), patterns[path])
             )
+        # A path that is fixed for one method may be a parameter's for another: both are there. Known beforehand, since trying
+        # the patterns costs more than all else that finding a route does.
+        self._fixed: dict[str, tuple[Mapping[str, Route], Mapping[str, str]]] = {}
+        for path, by_method in self._plain.items():
+            other, parts = self._match(path) or ({}, {})
+            self._fixed[path] = ({**other, **by_method}, parts)
 
     def find(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]] | None:
-        """The routes at a path by method, and the parts of it that are parameters; None where there are none.
+        """The routes at a path by method, and the parts of it that are parameters; None where there are none."""
+        return self._fixed.get(path) or self._match(path)
 
-        A path that is fixed for one method may be a parameter's for another: both are here.
-        """
-        plain = self._plain.get(path)
-        found: dict[str, Route] = {}
-        parts: Mapping[str, str] = {}
+    def _match(self, path: str) -> tuple[Mapping[str, Route], Mapping[str, str]] | None:
         for pattern, by_method in self._patterns:
             match = pattern.fullmatch(path)
             if match is not None:
-                found, parts = by_method, match.groupdict()
-                break
-        if plain is None:
-            return (found, parts) if found else None
-        return (found | plain, parts) if found else (plain, parts)
+                return by_method, match.groupdict()
+        return None

@@ -7,6 +7,7 @@ from recado.api.zapi import examples, fields
 from recado.api.zapi.errors import ZapiError
 from recado.api.zapi.route import Body, Call, Example, Route
 from recado.api.zapi.sends import Send, SendBody, about, known, send
+from recado.domain.content import TextContent
 
 _GROUP = "@g.us"
 
@@ -52,6 +53,8 @@ class SendText(Send):
         if body.edit_message_id:
             edited = await about(call, body.edit_message_id, field="editMessageId")
             return "edit", {"message_id": edited, "body": text}
+        if not (body.mentioned or body.mention_all or body.group_mentioned):
+            return "text", TextContent(body=text)
         content: dict[str, Any] = {"body": text}
         if body.mentioned:
             content["mentions"] = [fields.recipient(phone, field="mentioned") for phone in body.mentioned]

@@ -89,7 +89,8 @@ class Surface:
         scope["path_template"], scope[_READS] = route.full_path(), route.method == "GET" and not route.acts
         principal = await self._principal(route, view, given, scope)
         raw = await _read(receive, self._runtime.settings.max_body_bytes)
-        asked = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        query = scope["query_string"]
+        asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
         call = Call(
             runtime=self._runtime,
             acceptor=self._acceptor,
