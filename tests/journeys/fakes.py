@@ -5,6 +5,7 @@ wire shape to the address it was given, signed or marked as the provider does it
 does with `scan`, `log_out`, `Line.write` and `tell_receipt`. Nothing is posted by itself but the echo of what was sent.
 """
 
+import abc
 import asyncio
 import base64
 import hashlib
@@ -93,7 +94,7 @@ class Line:
         return message
 
 
-class Fake:
+class Fake(abc.ABC):
     """What the providers have in common. `gateway` is where Recado listens, behind the public address that it knows.
 
     echo      when the provider tells of a message that it sent: before it answers, or not by itself
@@ -122,41 +123,41 @@ class Fake:
 
     # --- of every kind ------------------------------------------------------------------------------------------
 
+    @abc.abstractmethod
     def routes(self) -> list[web.RouteDef]:
         """What the provider answers."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def allows(self, request: web.Request) -> bool:
         """Whether a request brings the credentials that its route wants."""
-        raise NotImplementedError
 
     def probes(self, request: web.Request) -> bool:
         """Whether a request only looks whether anybody answers, even if with a refusal."""
         return False
 
+    @abc.abstractmethod
     def credentials(self) -> Json:
         """What the server is registered with."""
-        raise NotImplementedError
 
     def held(self) -> list[str]:
         """Every secret of the provider that must not get into what Recado shows."""
         return [self.key]
 
+    @abc.abstractmethod
     def away(self) -> web.Response:
         """The answer to a send while the number is not connected."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def tell(self, message: Message, *, by_api: bool = False) -> None:
         """Post the webhook of a message."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def tell_receipt(self, message: Message, state: Receipt) -> None:
         """Post the webhook of a receipt."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def tell_connection(self) -> None:
         """Post the webhook of how the session stands."""
-        raise NotImplementedError
 
     # --- driven by tests ----------------------------------------------------------------------------------------
 

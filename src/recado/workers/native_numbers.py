@@ -19,6 +19,7 @@ from recado.kit.batching import FlushFailed, Stopped
 from recado.services.native import REPLIES, TOPIC
 from recado.services.runtime import Runtime
 from recado.store import db, native
+from recado.telemetry import metrics
 from recado.workers.native_journal import Journal
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class Numbers:
             await self.in_thread(number.device.start)
         except Exception:
             log.exception("native_start_failed", connection_id=str(held.connection_id))
+            metrics.loop_errors.labels(loop="native").inc()
             pause = paused(_FAILED_PAUSE, number.failed_before)
             await self.let_go(number, reason="engine_failed", pause=pause, failed=True)
         finally:

@@ -1,5 +1,6 @@
 """Contacts, groups, channels and the rest: what the engine process is asked, and its answers as our shapes."""
 
+import abc
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Asks:
+class _Asks(abc.ABC):
     """How every operation reaches the engine."""
 
+    @abc.abstractmethod
     async def command(
         self, connection: Connection, operation: str, request: Mapping[str, Any], payload: bytes | None = None
     ) -> "Reply":
         """Have something done; the adapter does it."""
-        raise NotImplementedError
 
     async def ask(
         self, connection: Connection, operation: str, request: Mapping[str, Any], payload: bytes | None = None
