@@ -1,5 +1,6 @@
 """Sending to people: the form that WhatsApp knows, what the answer teaches, first contacts and error 463, end to end."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -85,14 +86,20 @@ async def test_error_463_holds_strangers_and_nobody_else(served: Recado, admin: 
         await phone.tell(message(Party(phone="551133330009")))
         await received(phone, 1)
 
-        async def answer(outgoing: Outgoing) -> Outcome:
+        # One that is being accepted at the very moment of the refusal may be refused once more: all are there before it.
+        accepted = asyncio.Event()
+
+        async def answer(outgoing: Outgoing, accepted: asyncio.Event = accepted) -> Outcome:
+            await accepted.wait()
             if outgoing.to != "551133330009":
                 return Limited(code="463", why="reach-out time lock", after=600, scope="cold")
             return await scripted.accept(outgoing)
 
         phone.provider.answer = answer
         held = [await send(phone, f"55113333000{n}") for n in range(3)]
-        await reaches(phone, await send(phone, "551133330009"), "sent")
+        known = await send(phone, "551133330009")
+        accepted.set()
+        await reaches(phone, known, "sent")
         assert sum(sent.to != "551133330009" for sent in phone.provider.sent) == 1, "one refusal is enough"
         shown = await phone.company.get(f"/v1/messages/{held[0]}")
         assert (shown["status"], [a["outcome"] for a in shown["attempts"]]) == ("queued", ["limited"])

@@ -115,8 +115,9 @@ class World:
     async def paired(self) -> Connection:
         """A connection whose device is paired already, and wanted."""
         connection = await self.connection()
-        await native.want(self.db.worker, self.company, connection.id, method="qr", pair_phone=None)
+        # At once, or an engine that is quick takes it without its device and pairs it anew.
         async with self.db.work() as transaction:
+            await native.want(transaction, self.company, connection.id, method="qr", pair_phone=None)
             await transaction.execute(
                 "UPDATE native_sessions SET device = '5511900000001:12@s.whatsapp.net' WHERE connection_id = $1",
                 connection.id,
