@@ -74,13 +74,13 @@ async def test_who_has_two_contacts_is_told_of_and_nothing_is_written(database: 
 
 
 async def test_hundreds_of_transactions_at_once_agree(database: Database) -> None:
+    """On people whom all know alike. Those of whom some know less may be divided in the race, which `resolve` says and its
+    callers mend: tests/identity/test_webhooks.py, "learnt in halves"."""
     company_id, (instance,) = await _company(database)
     parties = [Party(phone=f"5511{n:08}", lid=f"lid{n}", name=f"Person {n}") for n in range(40)]
 
     async def some(offset: int) -> list[contacts.Resolved]:
         turned = parties[offset:] + parties[:offset]
-        if offset % 3 == 0:
-            turned = [Party(phone=party.phone, name=party.name) for party in turned]
         resolved = await _resolve(database, company_id, instance, *turned)
         return resolved[len(parties) - offset :] + resolved[: len(parties) - offset]
 
