@@ -8,6 +8,8 @@ import pytest
 from recado.domain import ids
 from recado.domain.events import Party
 from recado.domain.ids import CompanyId, InstanceId
+from recado.services import merging
+from recado.services.runtime import Runtime
 from recado.store import contacts
 from recado.store.db import Database
 
@@ -73,15 +75,22 @@ async def test_who_has_two_contacts_is_told_of_and_nothing_is_written(database: 
         assert await connection.fetchval("SELECT count(*) FROM contacts") == 2
 
 
-async def test_hundreds_of_transactions_at_once_agree(database: Database) -> None:
-    """On people whom all know alike. Those of whom some know less may be divided in the race, which `resolve` says and its
-    callers mend: tests/identity/test_webhooks.py, "learnt in halves"."""
+async def test_hundreds_of_transactions_at_once_agree(runtime: Runtime) -> None:
+    """Also where some know less of a person: who is told of it as divided has it united and begins again, as
+    `services.receiving` does."""
+    database = runtime.db
     company_id, (instance,) = await _company(database)
     parties = [Party(phone=f"5511{n:08}", lid=f"lid{n}", name=f"Person {n}") for n in range(40)]
 
     async def some(offset: int) -> list[contacts.Resolved]:
         turned = parties[offset:] + parties[:offset]
-        resolved = await _resolve(database, company_id, instance, *turned)
+        if offset % 3 == 0:
+            turned = [Party(phone=party.phone, name=party.name) for party in turned]
+        try:
+            resolved = await _resolve(database, company_id, instance, *turned)
+        except contacts.Divided as divided:
+            await merging.unite(runtime, divided.proofs, make=True)
+            return await some(offset)
         return resolved[len(parties) - offset :] + resolved[: len(parties) - offset]
 
     results = await asyncio.gather(*(some(n % len(parties)) for n in range(120)))
